@@ -1,0 +1,1 @@
+"""Make a language model forget a passage of a document it has already read."""

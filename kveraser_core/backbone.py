@@ -1,0 +1,192 @@
+"""The backbone: one frozen model, its tokenizer and its erasers, on a device.
+
+Token ids go in with a cache, hidden states and logits come out; the cache receives the new tokens'
+states. Passes of different sessions take turns, so that an eraser is never on during another's pass.
+It knows nothing about documents or questions.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers.cache_utils import get_layer_types_and_kwargs
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from kveraser_core import attention, packaged_model
+from kveraser_core.adapters import Adapter, load_adapter
+from kveraser_core.errors import KVEraserError
+from kveraser_core.kv_cache import EditableCache
+from kveraser_core.spans import TokenMap
+
+SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
+_ASSETS = [folder / "assets" / "erasers" for folder in (Path(__file__).parent, Path(__file__).parents[1])]
+
+
+class UnsupportedModel(KVEraserError):
+    """A model that is not there or whose cache cannot be edited."""
+
+
+class MissingEraser(KVEraserError):
+    """A method needs an eraser and none is loaded."""
+
+
+class Backbone:
+    """A frozen causal language model with its tokenizer and, if there is one, its eraser."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+        check_supported(model.config, name)
+        if not tokenizer.is_fast:
+            raise UnsupportedModel(f"{name} has no fast tokenizer, which maps tokens back to characters: use another.")
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.window: int = model.config.max_position_embeddings
+        self.eraser: Adapter | None = None
+        self.lock = threading.RLock()
+        ends = model.generation_config.eos_token_id if model.generation_config else None
+        ends = ends if isinstance(ends, list) else [ends, tokenizer.eos_token_id]
+        self.end_ids = frozenset(end for end in ends if end is not None)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | None = None,
+        eraser: str | Path | None = None,
+        device: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> "Backbone":
+        """Load `model`, a folder or hub id, by default the packaged one, and its `eraser`.
+
+        Without an `eraser` the shipped one is used where there is one for the model. `device` is chosen
+        in the order cuda, mps, cpu; on cuda, accelerate spreads a model over devices when one is too
+        small. `dtype` is bf16 where the device computes in it. Nothing is downloaded unless a hub id is
+        named. Raises `UnsupportedModel`, `NoPackagedModel` or `AdapterError`.
+        """
+        place = torch.device(device or best_device())
+        path = str(packaged_model.packaged_model()) if model is None else model
+        name = packaged_model.MODEL_NAME if model is None else model
+        local = model is None or Path(path).is_dir()
+        try:
+            config = AutoConfig.from_pretrained(path, local_files_only=local)
+            check_supported(config, name)
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+            loaded = AutoModelForCausalLM.from_pretrained(
+                path,
+                dtype=dtype or best_dtype(place),
+                attn_implementation=attention.NAME,
+                device_map="sequential" if place.type == "cuda" and place.index is None else {"": place},
+                local_files_only=local,
+                use_safetensors=True,
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise UnsupportedModel(
+                f"The model {name} could not be loaded: give the folder of a transformers model with "
+                "safetensors weights, or a hub id that can be reached from here."
+            ) from error
+        backbone = cls(loaded, tokenizer, name)
+        shipped = shipped_eraser(packaged_model.SLUG) if model is None else None
+        if eraser or shipped:
+            backbone.load_eraser(eraser or shipped or "")
+        return backbone
+
+    def load_eraser(self, source: str | Path) -> None:
+        """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""
+        with self.lock:
+            self.eraser = load_adapter(self.model, source)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.get_input_embeddings().weight.device
+
+    def new_cache(self, capacity: int) -> EditableCache:
+        """An empty cache for at most `capacity` tokens."""
+        return EditableCache.of(self.model, capacity)
+
+    def tokenize(self, text: str) -> tuple[list[int], TokenMap]:
+        """`text` as data: special tokens in it are spelled out, never acted on."""
+        with self.lock:
+            encoded = self.tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True
+            )
+        return encoded["input_ids"], TokenMap(encoded["offset_mapping"], len(text))
+
+    def tokenize_template(self, text: str) -> list[int]:
+        """`text` of a chat template, where special tokens are meant."""
+        with self.lock:
+            return self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
+
+    @torch.inference_mode()
+    def encode(self, token_ids: Sequence[int], cache: EditableCache) -> Tensor:
+        """Run tokens behind those in `cache`, which receives their states.
+
+        Returns the hidden states, `[tokens, hidden]`.
+        """
+        with self.lock:
+            ids = torch.tensor([token_ids], device=self.device)
+            positions = torch.arange(len(token_ids), device=self.device)[None] + cache.next_position
+            out = self.model.get_decoder()(
+                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
+            )
+            return out.last_hidden_state[0]
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The next-token logits of hidden states: `[tokens, hidden]` to `[tokens, vocabulary]`."""
+        with self.lock:
+            return self.model.get_output_embeddings()(hidden)
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """Passes inside this block run with the eraser on. Raises `MissingEraser` when there is none."""
+        if self.eraser is None:
+            raise MissingEraser(
+                f"No eraser is loaded for {self.name}: give one with --eraser, or use another erase method."
+            )
+        with self.lock, self.eraser.active():
+            yield
+
+
+def shipped_eraser(slug: str) -> Path | None:
+    """The eraser shipped for the model `slug`, if there is one."""
+    return next((home / slug for home in _ASSETS if (home / slug / "adapter_config.json").is_file()), None)
+
+
+def check_supported(config: PretrainedConfig, name: str) -> None:
+    """Raise `UnsupportedModel` unless every layer keeps the whole context under a fixed RoPE."""
+    kind = config.model_type
+    if kind not in SUPPORTED:
+        raise UnsupportedModel(
+            f"{name} is a {kind} model, which is not supported: use a {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]} one."
+        )
+    types, _ = get_layer_types_and_kwargs(config)
+    partial = sorted(set(types) - {"full_attention"})
+    if partial:
+        raise UnsupportedModel(
+            f"{name} ({kind}) has {partial[0]} layers, which do not keep the whole context: use a model without them."
+        )
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    if rope == "longrope":
+        raise UnsupportedModel(
+            f"{name} ({kind}) has {rope} positions, which change with the length of the context: use another model."
+        )
+
+
+def best_device() -> str:
+    """The first of cuda, mps and cpu that this machine has."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """bf16 where `device` computes in it; else fp16 on an accelerator, fp32 on the CPU."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,215 @@
+"""The editable KV cache: one preallocated buffer per layer, written in place.
+
+New tokens are written behind the last slot and attention sees a view of the buffer, so nothing is
+concatenated or copied per token. Slots can be set aside and written back bit for bit, a pass can write
+over a range of slots, and slots of another cache can be appended with their keys moved to other
+positions. It is a transformers `Cache`; it knows nothing about documents, spans or erase methods.
+
+A *slot* is where a token's keys and values are kept, its *position* is what RoPE sees. They differ only
+once tokens were dropped or added without closing the gap; `next_position` is the next token's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from kveraser_core.errors import KVEraserError
+from kveraser_core.rope import KeyRotation
+
+
+class CacheFull(KVEraserError):
+    """More tokens than the cache has slots for."""
+
+
+class OutOfMemory(KVEraserError):
+    """The device has no room for the cache."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Copies of the keys and values of some slots: per layer, each `[1, kv_heads, tokens, head_dim]`."""
+
+    start: int
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+
+
+class EditableLayer(CacheLayerMixin):
+    """One layer's keys and values, `[1, kv_heads, capacity, head_dim]` each, of which `length` are filled."""
+
+    is_sliding = False
+    is_croppable = True
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.limit = self.capacity = capacity
+        self.length = 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        self.dtype, self.device = key_states.dtype, key_states.device
+        shape = (*key_states.shape[:2], self.capacity, key_states.shape[3])
+        try:
+            with torch.inference_mode(False):
+                self.key_buffer = torch.empty(shape, dtype=self.dtype, device=self.device)
+                self.value_buffer = torch.empty(shape, dtype=self.dtype, device=self.device)
+        except RuntimeError as error:
+            wanted = key_states.shape[1] * key_states.shape[3] * self.capacity * key_states.element_size() * 2
+            raise OutOfMemory(
+                f"There is no memory left for a cache of {self.capacity:,} tokens ({wanted / 2**20:,.0f} MB a "
+                "layer): load fewer pages or close another document."
+            ) from error
+        self.set_length(0)
+        self.is_initialized = True
+
+    def set_length(self, length: int) -> None:
+        self.length = length
+        self.keys = self.key_buffer[:, :, :length]
+        self.values = self.value_buffer[:, :, :length]
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+        """Write the states of new tokens behind the last slot; return views of all filled slots."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start, end = self.length, self.length + key_states.shape[2]
+        if end > self.limit:
+            raise CacheFull(
+                f"The cache has room for {self.limit - start:,} more tokens and {end - start:,} were to be "
+                "written: ask a shorter question, drop earlier turns or allow fewer answer tokens."
+            )
+        self.key_buffer[:, :, start:end] = key_states
+        self.value_buffer[:, :, start:end] = value_states
+        self.set_length(end)
+        return self.keys, self.values
+
+    def get_seq_length(self) -> int:
+        return self.length
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.length + query_length, 0
+
+    def get_max_length(self) -> int:
+        return self.capacity
+
+    def crop(self, tokens_to_remove: int) -> None:
+        if self.is_initialized:
+            self.set_length(self.length - abs(tokens_to_remove))
+
+    def reset(self) -> None:
+        if self.is_initialized:
+            self.set_length(0)
+
+
+class EditableCache(Cache):
+    """A cache of at most `capacity` tokens for one sequence (batch size 1) of one model."""
+
+    layers: list[EditableLayer]
+
+    def __init__(self, rotation: KeyRotation, layers: int, capacity: int) -> None:
+        super().__init__(layers=[EditableLayer(capacity) for _ in range(layers)])
+        self.rotation = rotation
+        self.capacity = capacity
+        self._position_lead = 0
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, capacity: int) -> "EditableCache":
+        """An empty cache for `model`; buffers are allocated on each layer's device at its first token."""
+        return cls(KeyRotation.of(model), model.config.num_hidden_layers, capacity)
+
+    def another(self, capacity: int) -> "EditableCache":
+        """An empty cache for the same model."""
+        return EditableCache(self.rotation, len(self.layers), capacity)
+
+    @property
+    def length(self) -> int:
+        """How many slots are filled."""
+        return self.layers[0].length
+
+    @property
+    def next_position(self) -> int:
+        """The position that the next token gets."""
+        return self.length + self._position_lead
+
+    @next_position.setter
+    def next_position(self, position: int) -> None:
+        self._position_lead = position - self.length
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of the filled slots, keys and values of all layers."""
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
+
+    def truncate(self, length: int) -> None:
+        """Drop all slots from `length` on; the next position moves back by as many."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"cannot truncate {self.length} slots to {length}")
+        for layer in self.layers:
+            if layer.is_initialized:
+                layer.set_length(length)
+
+    def slots(self, start: int, end: int) -> Slots:
+        """Copies of the slots `[start, end)`."""
+        return Slots(
+            start,
+            [layer.key_buffer[:, :, start:end].clone() for layer in self.layers],
+            [layer.value_buffer[:, :, start:end].clone() for layer in self.layers],
+        )
+
+    def write(self, slots: Slots) -> None:
+        """Write copied slots back to where they were taken from."""
+        end = slots.start + slots.keys[0].shape[2]
+        for layer, keys, values in zip(self.layers, slots.keys, slots.values, strict=True):
+            layer.key_buffer[:, :, slots.start : end] = keys
+            layer.value_buffer[:, :, slots.start : end] = values
+
+    def append(self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0) -> None:
+        """Append the slots `[start, end)` of `source`, their keys moved by `shift` positions."""
+        for index, layer in enumerate(self.layers):
+            if isinstance(source, Slots):
+                keys, values = source.keys[index], source.values[index]
+            else:
+                keys, values = source.layers[index].keys, source.layers[index].values
+            layer.update(self.rotation.shift(keys[:, :, start:end], index, shift), values[:, :, start:end])
+
+    @contextmanager
+    def overwriting(self, start: int, end: int) -> Iterator[None]:
+        """Let passes inside write over the slots `[start, end)`, seeing only the slots before them.
+
+        All other slots, the length and the next position are as before afterwards.
+        """
+        length, lead = self.length, self._position_lead
+        for layer in self.layers:
+            layer.set_length(start)
+            layer.limit = end
+        self._position_lead = 0
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                layer.limit = layer.capacity
+                layer.set_length(length)
+            self._position_lead = lead
+
+    @contextmanager
+    def appending(self) -> Iterator[None]:
+        """Let passes inside append tokens, and cut them off again: the slots before are as they were."""
+        length, lead = self.length, self._position_lead
+        try:
+            yield
+        finally:
+            self.truncate(length)
+            self._position_lead = lead
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until `device` has finished its work, so that a clock read next is right."""
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()

@@ -1,0 +1,39 @@
+"""Moving cached keys to other positions: exact rotation under rotary position embedding (RoPE).
+
+RoPE turns each pair of key dimensions by an angle proportional to the position, so turning a cached key
+by the angle of a difference gives the key of the shifted position (Su et al. 2021, arXiv 2104.09864).
+Scaled variants with fixed frequencies (linear, yarn, llama3) only change the frequencies.
+"""
+
+import torch
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedModel
+
+
+class KeyRotation:
+    """Rotates the keys of every layer of one model.
+
+    `frequencies` is `[rotary_dim / 2]`, in radians per position; layers where `rotated` is false carry no
+    position (SmolLM3's NoPE layers) and are left as they are.
+    """
+
+    def __init__(self, frequencies: Tensor, rotated: list[bool]) -> None:
+        self.frequencies = frequencies.float()
+        self.rotated = rotated
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "KeyRotation":
+        config: PretrainedConfig = model.config
+        with_rope = getattr(config, "no_rope_layers", None) or [1] * config.num_hidden_layers
+        return cls(model.get_decoder().rotary_emb.inv_freq, [bool(flag) for flag in with_rope])
+
+    def shift(self, keys: Tensor, layer: int, by: int) -> Tensor:
+        """`keys`, `[..., tokens, head_dim]`, moved `by` positions to the right (left if negative)."""
+        if by == 0 or not self.rotated[layer]:
+            return keys
+        half = self.frequencies.shape[0]
+        angle = by * self.frequencies.to(keys.device)
+        cos, sin = angle.cos(), angle.sin()
+        first, second = keys[..., :half].float(), keys[..., half : 2 * half].float()
+        turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(keys.dtype)
+        return torch.cat((turned, keys[..., 2 * half :]), dim=-1) if keys.shape[-1] > 2 * half else turned

@@ -1,0 +1,303 @@
+"""One document, its edits and its questions: what the page and the command line talk to.
+
+A session owns a context and the list of what is erased from it. The erase method in force writes its
+cache when a passage is erased; a question is answered from it and leaves nothing behind. Calls on one
+session wait for one another, whichever thread they come from.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from kveraser_core.backbone import Backbone
+from kveraser_core.context import Context, read_context
+from kveraser_core.documents import Document
+from kveraser_core.erasers import METHODS, get_method
+from kveraser_core.erasers.base import ErasedCache
+from kveraser_core.errors import KVEraserError
+from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
+from kveraser_core.kv_cache import synchronize
+from kveraser_core.prompts import Turn
+from kveraser_core.spans import Span, check_span, merge_spans
+
+REFERENCE = "full_recompute"
+
+
+class QuestionError(KVEraserError):
+    """A question that is empty or does not fit behind the document."""
+
+
+@dataclass(frozen=True)
+class ErasedSpan:
+    """A passage that is erased: its characters, rounded out to whole tokens, and how many tokens."""
+
+    characters: Span
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one method answered, and what it took.
+
+    Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer;
+    `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
+    (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
+    `error` is set, and the rest empty, where the method could not be used.
+    """
+
+    method: str
+    question: str
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    finished: bool = True
+    erase_s: float = 0.0
+    question_prefill_s: float = 0.0
+    first_token_s: float = 0.0
+    decode_s: float = 0.0
+    decode_tokens_per_s: float | None = None
+    extra_bytes: int = 0
+    agreement: float | None = None
+    kl: float | None = None
+    error: str | None = None
+
+    @property
+    def ttft_s(self) -> float:
+        """Seconds from the request to erase to the first token of the answer."""
+        return self.erase_s + self.question_prefill_s + self.first_token_s
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The erased cache that is in force."""
+
+    method: str
+    slots: tuple[Span, ...]
+    erased: ErasedCache
+    erase_s: float
+
+
+class DocumentSession:
+    """A document that has been read, with passages erased from it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.backbone = context.backbone
+        self.document = context.document
+        self._lock = threading.Lock()
+        self._spans: tuple[Span, ...] = ()
+        self._undone_from: list[tuple[Span, ...]] = []
+        self._standing: _Standing | None = None
+
+    @classmethod
+    def load(
+        cls,
+        backbone: Backbone,
+        document: Document,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> "DocumentSession":
+        """Read `document`. Raises `DocumentTooLong` and `Cancelled`; `progress(done, total)` in tokens."""
+        return cls(read_context(backbone, document, progress, cancelled))
+
+    @property
+    def default_method(self) -> str:
+        """`kveraser` where an eraser is loaded, else the best method that needs none."""
+        return "kveraser" if self.backbone.eraser else "local_repair"
+
+    @property
+    def spans(self) -> list[ErasedSpan]:
+        """What is erased, in the order of the document."""
+        return [self._erased_span(slots) for slots in self._spans]
+
+    def round_out(self, spans: Iterable[Span]) -> list[ErasedSpan]:
+        """The passages that erasing these character spans would erase, and nothing done. Raises `SpanError`."""
+        return [self._erased_span(slots) for slots in self._slots(spans)]
+
+    def erase(self, spans: Iterable[Span], method: str | None = None) -> float:
+        """Erase character spans, besides what is erased already, and return the seconds it took.
+
+        Raises `SpanError`, or what the method raises; nothing is erased then.
+        """
+        with self._lock:
+            added = self._slots(spans)
+            return self._change(tuple(merge_spans([*self._spans, *added])), method)
+
+    def undo(self) -> bool:
+        """Take the last change back; false when there is none."""
+        with self._lock:
+            if not self._undone_from:
+                return False
+            before = self._undone_from.pop()
+            self._release()
+            self._spans = before
+            return True
+
+    def restore(self, span: Span) -> None:
+        """Bring back the erased passages that touch the character span. Raises `SpanError`."""
+        with self._lock:
+            (slots,) = self._slots([span])
+            self._change(tuple(kept for kept in self._spans if kept.end <= slots.start or kept.start >= slots.end))
+
+    def restore_all(self) -> None:
+        """Bring back everything."""
+        with self._lock:
+            self._change(())
+
+    def ask(
+        self,
+        question: str,
+        method: str | None = None,
+        history: Sequence[Turn] = (),
+        sampling: Sampling | None = None,
+    ) -> Answer:
+        """The answer to `question` from what is not erased. See `stream`."""
+        *_, answer = self.stream(question, method, history, sampling)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def stream(
+        self,
+        question: str,
+        method: str | None = None,
+        history: Sequence[Turn] = (),
+        sampling: Sampling | None = None,
+    ) -> Iterator[str | Answer]:
+        """Answer `question`: pieces of text as they come, then the whole `Answer`.
+
+        `history` holds the earlier turns that the question follows. The session is held until the
+        iterator ends or is closed. Raises `QuestionError` and what the method raises.
+        """
+        with self._lock:
+            name = method or self.default_method
+            prompt_ids = self._prompt_ids(question, history)
+            standing = self._apply(name, self._spans)
+            for piece in generate(self.backbone, standing.erased.cache, prompt_ids, self._fit(sampling, prompt_ids)):
+                yield _answer(question, standing, piece) if isinstance(piece, Generated) else piece
+
+    def compare(
+        self,
+        question: str,
+        methods: Sequence[str] | None = None,
+        history: Sequence[Turn] = (),
+        sampling: Sampling | None = None,
+    ) -> Iterator[Answer]:
+        """Answer `question` with several methods, one after the other, each from the original cache.
+
+        `full_recompute`, where it is among them, comes first and the others are measured against it. A
+        method that cannot be used gives an `Answer` with its `error`.
+        """
+        names = sorted(methods or METHODS, key=lambda name: name != REFERENCE)
+        for name in names:
+            get_method(name)
+        with self._lock:
+            prompt_ids = self._prompt_ids(question, history)
+            reference: tuple[list[int], Tensor] | None = None
+            try:
+                for name in names:
+                    self._release()
+                    try:
+                        standing = self._apply(name, self._spans)
+                    except KVEraserError as error:
+                        yield Answer(name, question, error=str(error))
+                        continue
+                    cache = standing.erased.cache
+                    *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))
+                    assert isinstance(generated, Generated)
+                    scores: tuple[float | None, float | None] = (None, None)
+                    if name == REFERENCE:
+                        ids = generated.token_ids
+                        reference = ids, answer_logits(self.backbone, cache, prompt_ids, ids)
+                    if reference:
+                        ids, expected = reference
+                        scores = agreement(expected, answer_logits(self.backbone, cache, prompt_ids, ids))
+                    yield _answer(question, standing, generated, *scores)
+            finally:
+                self._release()
+
+    def _prompt_ids(self, question: str, history: Sequence[Turn]) -> list[int]:
+        if not question.strip():
+            raise QuestionError("The question is empty: type what you want to know.")
+        ids = self.context.prompt.question_ids(question.strip(), history)
+        room = self.context.headroom
+        if len(ids) >= room:
+            raise QuestionError(
+                f"The question with its earlier turns has {len(ids):,} tokens and there is room for {room - 1:,}: "
+                "ask a shorter one or leave the earlier turns out."
+            )
+        return ids
+
+    def _fit(self, sampling: Sampling | None, prompt_ids: Sequence[int]) -> Sampling:
+        """`sampling` with no more answer tokens than there is room for."""
+        wanted = sampling or Sampling()
+        used = self._standing.erased.cache.length if self._standing else len(self.context.ids)
+        capacity = self._standing.erased.cache.capacity if self._standing else self.context.cache.capacity
+        room = capacity - used - len(prompt_ids) + 1
+        if room < 1:
+            raise QuestionError("There is no room left for an answer: ask a shorter question.")
+        return Sampling(wanted.temperature, wanted.top_p, min(wanted.max_tokens, room), wanted.stop, wanted.seed)
+
+    def _slots(self, spans: Iterable[Span]) -> list[Span]:
+        wanted = list(spans)
+        for span in wanted:
+            check_span(span, self.document.text)
+        return merge_spans(self.context.slots_of(span) for span in wanted)
+
+    def _erased_span(self, slots: Span) -> ErasedSpan:
+        characters = self.context.characters_of(slots)
+        return ErasedSpan(characters, self.document.text[characters.start : characters.end], len(slots))
+
+    def _change(self, spans: tuple[Span, ...], method: str | None = None) -> float:
+        if spans == self._spans and not method:
+            return 0.0
+        seconds = self._apply(method or self.default_method, spans).erase_s if spans else self._release()
+        if spans != self._spans:
+            self._undone_from.append(self._spans)
+        self._spans = spans
+        return seconds
+
+    def _apply(self, method: str, spans: tuple[Span, ...]) -> _Standing:
+        """The erased cache of `method`, made unless it is in force already."""
+        standing = self._standing
+        if standing and (standing.method, standing.slots) == (method, spans):
+            return standing
+        self._release()
+        device = self.backbone.device
+        started = time.perf_counter()
+        erased = get_method(method if spans else "none").erase(self.context, spans)
+        synchronize(device)
+        self._standing = _Standing(method, spans, erased, time.perf_counter() - started)
+        return self._standing
+
+    def _release(self) -> float:
+        if self._standing:
+            self._standing.erased.release()
+            self._standing = None
+        return 0.0
+
+
+def _answer(
+    question: str,
+    standing: _Standing,
+    generated: Generated,
+    agreed: float | None = None,
+    kl: float | None = None,
+) -> Answer:
+    return Answer(
+        method=standing.method,
+        question=question,
+        text=generated.text.strip(),
+        token_ids=tuple(generated.token_ids),
+        finished=generated.finished,
+        erase_s=standing.erase_s,
+        question_prefill_s=generated.question_prefill_s,
+        first_token_s=generated.first_token_s,
+        decode_s=generated.decode_s,
+        decode_tokens_per_s=generated.decode_tokens_per_s,
+        extra_bytes=standing.erased.extra_bytes,
+        agreement=agreed,
+        kl=kl,
+    )

@@ -1,0 +1,110 @@
+"""Spans of a document: characters for people, tokens for the cache.
+
+A span erases every token that touches a highlighted character, so the erased characters are the
+highlighted ones rounded out to whole tokens. Nothing here knows about models or caches.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kveraser_core.errors import KVEraserError
+
+
+class SpanError(KVEraserError):
+    """A span that does not lie in the document, or text that does not occur in it."""
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """The half-open range `[start, end)`: of characters or of tokens, as its user says."""
+
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def shifted(self, by: int) -> "Span":
+        return Span(self.start + by, self.end + by)
+
+
+class TokenMap:
+    """Which characters each token of a text covers.
+
+    `offsets` are the tokenizer's own `(start, end)` pairs, in characters, one a token. Characters that
+    the tokenizer gives to no token (the space before a word, where offsets are trimmed) go to the token
+    behind them, at the very end of the text to the last one, so that every character belongs to a token.
+    """
+
+    def __init__(self, offsets: Sequence[tuple[int, int]], text_length: int) -> None:
+        starts: list[int] = []
+        ends: list[int] = []
+        covered = 0
+        for start, end in offsets:
+            starts.append(min(start, covered))
+            covered = max(covered, end)
+            ends.append(covered)
+        if ends:
+            ends[-1] = text_length
+        self.starts, self.ends, self.text_length = starts, ends, text_length
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def to_tokens(self, characters: Span) -> Span:
+        """The tokens that touch `characters`, and those that share a character with them."""
+        first, last = characters.start, characters.end
+        while True:
+            tokens = Span(bisect_right(self.ends, first), bisect_left(self.starts, last))
+            rounded = self.to_characters(tokens)
+            if (rounded.start, rounded.end) == (first, last):
+                return tokens
+            first, last = rounded.start, rounded.end
+
+    def to_characters(self, tokens: Span) -> Span:
+        """The characters that `tokens` cover. `tokens` must not be empty."""
+        return Span(self.starts[tokens.start], self.ends[tokens.end - 1])
+
+
+def merge_spans(spans: Iterable[Span]) -> list[Span]:
+    """The same characters or tokens as sorted spans, none of which overlap or touch."""
+    merged: list[Span] = []
+    for span in sorted(spans):
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return merged
+
+
+def check_span(span: Span, text: str, expected: str | None = None) -> None:
+    """Raise `SpanError` unless `span` is a non-empty range of `text` and, if given, reads `expected`."""
+    if not 0 <= span.start < span.end <= len(text):
+        raise SpanError(
+            f"The span {span.start}:{span.end} does not fit: give a start below its end, "
+            f"within the document's {len(text):,} characters."
+        )
+    if expected is not None and text[span.start : span.end] != expected:
+        raise SpanError(
+            f"The document does not read as expected at {span.start}:{span.end}: select the passage again."
+        )
+
+
+def find_text(text: str, passage: str) -> list[Span]:
+    """Every place where `passage` occurs, left to right, none overlapping.
+
+    Any run of white space matches any other, so that a passage copied across line breaks is found.
+    Raises `SpanError` when it is blank or occurs nowhere.
+    """
+    words = passage.split()
+    if not words:
+        raise SpanError("There is no text to look for: give at least one word of the passage.")
+    pattern = re.compile(r"\s+".join(map(re.escape, words)))
+    found = [Span(*match.span()) for match in pattern.finditer(text)]
+    if not found:
+        shown = " ".join(words)
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        raise SpanError(f'The document does not contain "{shown}": copy the passage as the document has it.')
+    return found
