@@ -68,7 +68,7 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
         tensors = load_file(folder / _WEIGHTS)
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise AdapterError(
-            f"{source} is not an eraser: it needs a readable adapter_config.json and {_WEIGHTS} as PEFT saves them."
+            f"{source} is not an eraser: it needs an adapter_config.json and {_WEIGHTS} as PEFT saves them."
         ) from error
     if not isinstance(config, LoraConfig):
         raise AdapterError(f"{source} is a {config.peft_type} adapter: an eraser is a LoRA adapter.")
@@ -86,12 +86,16 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
 
 
 def inject_lora(
-    model: PreTrainedModel, config: LoraConfig, paths: list[str], source: str, dtype: torch.dtype | None = None
+    model: PreTrainedModel,
+    config: LoraConfig,
+    paths: list[str],
+    source: str,
+    dtype: torch.dtype | None = None,
 ) -> Adapter:
     """A fresh LoRA adapter on the modules `paths` of the model's decoder, as `config` says, switched off."""
     decoder = model.get_decoder()
     plain = {path: decoder.get_submodule(path) for path in paths}
-    config.target_modules = set(paths)
+    config.target_modules = paths
     config.inference_mode = False
     inject_adapter_in_model(config, decoder, "eraser")
     switches = []
@@ -135,11 +139,15 @@ def _folder(source: str | Path) -> Path:
 def _name(key: str, source: str | Path) -> tuple[str, str]:
     match = _KEY.match(key)
     if not match:
-        raise AdapterError(f"{source} holds {key}: an eraser has LoRA weights of decoder layers and nothing else.")
+        raise AdapterError(
+            f"{source} holds {key}: an eraser has LoRA weights of decoder layers and nothing else."
+        )
     return match[1], match[2]
 
 
-def _check_shapes(modules: dict[str, nn.Module], weights: dict[tuple[str, str], Tensor], source: str | Path) -> None:
+def _check_shapes(
+    modules: dict[str, nn.Module], weights: dict[tuple[str, str], Tensor], source: str | Path
+) -> None:
     for (path, which), tensor in weights.items():
         module = modules.get(path)
         if not isinstance(module, nn.Linear):

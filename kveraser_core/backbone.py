@@ -40,7 +40,9 @@ class Backbone:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         check_supported(model.config, name)
         if not tokenizer.is_fast:
-            raise UnsupportedModel(f"{name} has no fast tokenizer, which maps tokens back to characters: use another.")
+            raise UnsupportedModel(
+                f"{name} has no fast tokenizer, which maps tokens back to characters: use another."
+            )
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
@@ -160,18 +162,21 @@ def check_supported(config: PretrainedConfig, name: str) -> None:
     kind = config.model_type
     if kind not in SUPPORTED:
         raise UnsupportedModel(
-            f"{name} is a {kind} model, which is not supported: use a {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]} one."
+            f"{name} is a {kind} model, which is not supported: "
+            f"use a {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]} model."
         )
     types, _ = get_layer_types_and_kwargs(config)
     partial = sorted(set(types) - {"full_attention"})
     if partial:
         raise UnsupportedModel(
-            f"{name} ({kind}) has {partial[0]} layers, which do not keep the whole context: use a model without them."
+            f"{name} ({kind}) has {partial[0]} layers, which do not keep the whole context: "
+            "use a model without them."
         )
     rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     if rope == "longrope":
         raise UnsupportedModel(
-            f"{name} ({kind}) has {rope} positions, which change with the length of the context: use another model."
+            f"{name} ({kind}) has {rope} positions, which change with the length of the context: "
+            "use another model."
         )
 
 

@@ -176,7 +176,9 @@ class _TextStream:
             self.stopped = True
             self.text = self.text[: min(ends)]
             return self.close()
-        held = max((n for stop in self.stop for n in range(len(stop)) if self.text.endswith(stop[:n])), default=0)
+        held = max(
+            (n for stop in self.stop for n in range(len(stop)) if self.text.endswith(stop[:n])), default=0
+        )
         return self._show(len(self.text) - held)
 
     def close(self) -> str:

@@ -44,7 +44,7 @@ class Slots:
 
 
 class EditableLayer(CacheLayerMixin):
-    """One layer's keys and values, `[1, kv_heads, capacity, head_dim]` each, of which `length` are filled."""
+    """One layer's keys and values: `[1, kv_heads, capacity, head_dim]` each, `length` slots filled."""
 
     is_sliding = False
     is_croppable = True
@@ -72,10 +72,11 @@ class EditableLayer(CacheLayerMixin):
 
     def set_length(self, length: int) -> None:
         self.length = length
-        self.keys = self.key_buffer[:, :, :length]
-        self.values = self.value_buffer[:, :, :length]
+        self.keys, self.values = self.filled()
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
         """Write the states of new tokens behind the last slot; return views of all filled slots."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -88,7 +89,11 @@ class EditableLayer(CacheLayerMixin):
         self.key_buffer[:, :, start:end] = key_states
         self.value_buffer[:, :, start:end] = value_states
         self.set_length(end)
-        return self.keys, self.values
+        return self.filled()
+
+    def filled(self) -> tuple[Tensor, Tensor]:
+        """Views of the filled slots' keys and values, `[1, kv_heads, length, head_dim]` each."""
+        return self.key_buffer[:, :, : self.length], self.value_buffer[:, :, : self.length]
 
     def get_seq_length(self) -> int:
         return self.length
@@ -111,10 +116,9 @@ class EditableLayer(CacheLayerMixin):
 class EditableCache(Cache):
     """A cache of at most `capacity` tokens for one sequence (batch size 1) of one model."""
 
-    layers: list[EditableLayer]
-
     def __init__(self, rotation: KeyRotation, layers: int, capacity: int) -> None:
-        super().__init__(layers=[EditableLayer(capacity) for _ in range(layers)])
+        self.editable = [EditableLayer(capacity) for _ in range(layers)]
+        super().__init__(layers=list(self.editable))
         self.rotation = rotation
         self.capacity = capacity
         self._position_lead = 0
@@ -126,12 +130,12 @@ class EditableCache(Cache):
 
     def another(self, capacity: int) -> "EditableCache":
         """An empty cache for the same model."""
-        return EditableCache(self.rotation, len(self.layers), capacity)
+        return EditableCache(self.rotation, len(self.editable), capacity)
 
     @property
     def length(self) -> int:
         """How many slots are filled."""
-        return self.layers[0].length
+        return self.editable[0].length
 
     @property
     def next_position(self) -> int:
@@ -145,13 +149,15 @@ class EditableCache(Cache):
     @property
     def used_bytes(self) -> int:
         """Bytes of the filled slots, keys and values of all layers."""
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
+        return sum(
+            states.nbytes for layer in self.editable if layer.is_initialized for states in layer.filled()
+        )
 
     def truncate(self, length: int) -> None:
         """Drop all slots from `length` on; the next position moves back by as many."""
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot truncate {self.length} slots to {length}")
-        for layer in self.layers:
+        for layer in self.editable:
             if layer.is_initialized:
                 layer.set_length(length)
 
@@ -159,24 +165,26 @@ class EditableCache(Cache):
         """Copies of the slots `[start, end)`."""
         return Slots(
             start,
-            [layer.key_buffer[:, :, start:end].clone() for layer in self.layers],
-            [layer.value_buffer[:, :, start:end].clone() for layer in self.layers],
+            [layer.key_buffer[:, :, start:end].clone() for layer in self.editable],
+            [layer.value_buffer[:, :, start:end].clone() for layer in self.editable],
         )
 
     def write(self, slots: Slots) -> None:
         """Write copied slots back to where they were taken from."""
         end = slots.start + slots.keys[0].shape[2]
-        for layer, keys, values in zip(self.layers, slots.keys, slots.values, strict=True):
+        for layer, keys, values in zip(self.editable, slots.keys, slots.values, strict=True):
             layer.key_buffer[:, :, slots.start : end] = keys
             layer.value_buffer[:, :, slots.start : end] = values
 
-    def append(self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0) -> None:
+    def append(
+        self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0
+    ) -> None:
         """Append the slots `[start, end)` of `source`, their keys moved by `shift` positions."""
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.editable):
             if isinstance(source, Slots):
                 keys, values = source.keys[index], source.values[index]
             else:
-                keys, values = source.layers[index].keys, source.layers[index].values
+                keys, values = source.editable[index].filled()
             layer.update(self.rotation.shift(keys[:, :, start:end], index, shift), values[:, :, start:end])
 
     @contextmanager
@@ -186,14 +194,14 @@ class EditableCache(Cache):
         All other slots, the length and the next position are as before afterwards.
         """
         length, lead = self.length, self._position_lead
-        for layer in self.layers:
+        for layer in self.editable:
             layer.set_length(start)
             layer.limit = end
         self._position_lead = 0
         try:
             yield
         finally:
-            for layer in self.layers:
+            for layer in self.editable:
                 layer.limit = layer.capacity
                 layer.set_length(length)
             self._position_lead = lead

@@ -7,6 +7,7 @@ tokenised with special tokens, the user's text never is: a document, question or
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import TemplateError
 
@@ -50,9 +51,10 @@ class Prompt:
         if tokenizer.chat_template is None:
             lines = [self.system, *(message["content"] for message in messages), ""]
             return "\n\n".join(lines) + "Answer: "
-        options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         try:
-            return tokenizer.apply_chat_template([{"role": "system", "content": self.system}, *messages], **options)
+            system = {"role": "system", "content": self.system}
+            return str(tokenizer.apply_chat_template([system, *messages], **options))
         except TemplateError:
             messages[0]["content"] = f"{self.system}\n\n{messages[0]['content']}"
-            return tokenizer.apply_chat_template(messages, **options)
+            return str(tokenizer.apply_chat_template(messages, **options))

@@ -114,7 +114,7 @@ class DocumentSession:
         return [self._erased_span(slots) for slots in self._spans]
 
     def round_out(self, spans: Iterable[Span]) -> list[ErasedSpan]:
-        """The passages that erasing these character spans would erase, and nothing done. Raises `SpanError`."""
+        """What erasing these character spans would erase; nothing is done. Raises `SpanError`."""
         return [self._erased_span(slots) for slots in self._slots(spans)]
 
     def erase(self, spans: Iterable[Span], method: str | None = None) -> float:
@@ -125,6 +125,15 @@ class DocumentSession:
         with self._lock:
             added = self._slots(spans)
             return self._change(tuple(merge_spans([*self._spans, *added])), method)
+
+    def mark(self, spans: Iterable[Span]) -> None:
+        """Erase character spans at the next question, by the method that it names. Raises `SpanError`."""
+        with self._lock:
+            marked = tuple(merge_spans([*self._spans, *self._slots(spans)]))
+            if marked != self._spans:
+                self._release()
+                self._undone_from.append(self._spans)
+                self._spans = marked
 
     def undo(self) -> bool:
         """Take the last change back; false when there is none."""
@@ -140,7 +149,9 @@ class DocumentSession:
         """Bring back the erased passages that touch the character span. Raises `SpanError`."""
         with self._lock:
             (slots,) = self._slots([span])
-            self._change(tuple(kept for kept in self._spans if kept.end <= slots.start or kept.start >= slots.end))
+            self._change(
+                tuple(kept for kept in self._spans if kept.end <= slots.start or kept.start >= slots.end)
+            )
 
     def restore_all(self) -> None:
         """Bring back everything."""
@@ -175,7 +186,9 @@ class DocumentSession:
             name = method or self.default_method
             prompt_ids = self._prompt_ids(question, history)
             standing = self._apply(name, self._spans)
-            for piece in generate(self.backbone, standing.erased.cache, prompt_ids, self._fit(sampling, prompt_ids)):
+            for piece in generate(
+                self.backbone, standing.erased.cache, prompt_ids, self._fit(sampling, prompt_ids)
+            ):
                 yield _answer(question, standing, piece) if isinstance(piece, Generated) else piece
 
     def compare(
@@ -205,7 +218,9 @@ class DocumentSession:
                         yield Answer(name, question, error=str(error))
                         continue
                     cache = standing.erased.cache
-                    *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))
+                    *_, generated = generate(
+                        self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids)
+                    )
                     assert isinstance(generated, Generated)
                     scores: tuple[float | None, float | None] = (None, None)
                     if name == REFERENCE:
@@ -225,8 +240,8 @@ class DocumentSession:
         room = self.context.headroom
         if len(ids) >= room:
             raise QuestionError(
-                f"The question with its earlier turns has {len(ids):,} tokens and there is room for {room - 1:,}: "
-                "ask a shorter one or leave the earlier turns out."
+                f"The question with its earlier turns has {len(ids):,} tokens and there is room for "
+                f"{room - 1:,}: ask a shorter one or leave the earlier turns out."
             )
         return ids
 
@@ -238,7 +253,9 @@ class DocumentSession:
         room = capacity - used - len(prompt_ids) + 1
         if room < 1:
             raise QuestionError("There is no room left for an answer: ask a shorter question.")
-        return Sampling(wanted.temperature, wanted.top_p, min(wanted.max_tokens, room), wanted.stop, wanted.seed)
+        return Sampling(
+            wanted.temperature, wanted.top_p, min(wanted.max_tokens, room), wanted.stop, wanted.seed
+        )
 
     def _slots(self, spans: Iterable[Span]) -> list[Span]:
         wanted = list(spans)
