@@ -9,19 +9,21 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 from peft import LoraConfig, PeftConfig, inject_adapter_in_model
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from kveraser_core.errors import KVEraserError
 
 _WEIGHTS = "adapter_model.safetensors"
+_ADAPTER = "eraser"
 _KEY = re.compile(r"^(?:base_model\.)?(?:model\.)*(layers\.\d+\..+?)\.(lora_[AB])\.(?:\w+\.)?weight$")
 
 
@@ -29,32 +31,52 @@ class AdapterError(KVEraserError):
     """An adapter that cannot be read, or that was made for another backbone."""
 
 
-class Adapter:
-    """One eraser on one backbone."""
+class _Switch(NamedTuple):
+    """A module that an eraser changes: where it hangs, and what hangs there with the eraser off and on."""
 
-    def __init__(self, source: str, switches: list[tuple[nn.Module, str, nn.Module, nn.Module]]) -> None:
+    path: str
+    parent: nn.Module
+    name: str
+    plain: nn.Module
+    adapted: nn.Module
+
+
+class Adapter:
+    """One eraser on one backbone.
+
+    `weights` are its LoRA weights by module path below the decoder and `lora_A` or `lora_B`:
+    `[rank, in]` and `[out, rank]`.
+    """
+
+    def __init__(self, source: str, config: LoraConfig, switches: list[_Switch]) -> None:
         self.source = source
+        self.config = config
         self._switches = switches
+        self.weights: dict[tuple[str, str], nn.Parameter] = {
+            (switch.path, which): getattr(switch.adapted, which)[_ADAPTER].weight
+            for switch in switches
+            for which in ("lora_A", "lora_B")
+        }
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """The backbone with the eraser on, for passes over a span inside this block only."""
-        for parent, name, _, adapted in self._switches:
-            setattr(parent, name, adapted)
+        for switch in self._switches:
+            setattr(switch.parent, switch.name, switch.adapted)
         try:
             yield
         finally:
-            for parent, name, plain, _ in self._switches:
-                setattr(parent, name, plain)
+            for switch in self._switches:
+                setattr(switch.parent, switch.name, switch.plain)
 
-    def parameters(self) -> list[nn.Parameter]:
-        """The LoRA weights."""
-        return [
-            weight
-            for _, _, _, adapted in self._switches
-            for key, weight in adapted.named_parameters()
-            if "lora_" in key
-        ]
+    def save(self, folder: Path) -> None:
+        """Write the adapter as PEFT does for a causal language model, its weights in bf16."""
+        self.config.save_pretrained(folder)
+        tensors = {
+            f"base_model.model.model.{path}.{which}.weight": weight.detach().bfloat16().contiguous().cpu()
+            for (path, which), weight in self.weights.items()
+        }
+        save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
 
 
 def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype | None = None) -> Adapter:
@@ -73,55 +95,43 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     if not isinstance(config, LoraConfig):
         raise AdapterError(f"{source} is a {config.peft_type} adapter: an eraser is a LoRA adapter.")
     weights = {_name(key, source): tensor for key, tensor in tensors.items()}
-    decoder = model.get_decoder()
-    modules = dict(decoder.named_modules())
-    _check_shapes(modules, weights, source)
-    paths = sorted({path for path, _ in weights})
-    adapter = inject_lora(model, config, paths, str(source), dtype)
-    loaded = decoder_state(adapter, paths)
-    with torch.no_grad():
-        for key, tensor in weights.items():
-            loaded[key].copy_(tensor)
+    _check_shapes(model, weights, source)
+    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype)
+    for key, weight in adapter.weights.items():
+        if key not in weights or weights[key].shape != weight.shape:
+            raise AdapterError(f"{source} is damaged: {key[0]} has no {key[1]} of rank {config.r}.")
+        weight.data.copy_(weights[key])
     return adapter
 
 
-def inject_lora(
+def add_lora(
     model: PreTrainedModel,
     config: LoraConfig,
     paths: list[str],
     source: str,
     dtype: torch.dtype | None = None,
 ) -> Adapter:
-    """A fresh LoRA adapter on the modules `paths` of the model's decoder, as `config` says, switched off."""
+    """A new LoRA adapter on the modules `paths` below the model's decoder, switched off.
+
+    Its weights are those that PEFT starts with, in `dtype`, by default the model's.
+    """
     decoder = model.get_decoder()
     plain = {path: decoder.get_submodule(path) for path in paths}
     config.target_modules = paths
     config.inference_mode = False
-    inject_adapter_in_model(config, decoder, "eraser")
+    inject_adapter_in_model(config, decoder, _ADAPTER)
+    del decoder.peft_config
     switches = []
     for path in paths:
         parent, _, name = path.rpartition(".")
-        adapted = decoder.get_submodule(path)
-        for key, weight in adapted.named_parameters():
-            if "lora_" in key:
-                weight.data = weight.data.to(dtype or model.dtype)
-                weight.requires_grad_(False)
-        switches.append((decoder.get_submodule(parent), name, plain[path], adapted))
-    adapter = Adapter(source, switches)
-    with adapter.active():
-        pass
-    if hasattr(decoder, "peft_config"):
-        del decoder.peft_config
+        holder = decoder.get_submodule(parent)
+        switches.append(_Switch(path, holder, name, plain[path], decoder.get_submodule(path)))
+        setattr(holder, name, plain[path])
+    adapter = Adapter(source, config, switches)
+    for weight in adapter.weights.values():
+        weight.data = weight.data.to(dtype or model.dtype)
+        weight.requires_grad_(False)
     return adapter
-
-
-def decoder_state(adapter: Adapter, paths: list[str]) -> dict[tuple[str, str], Tensor]:
-    """The adapter's weights by (module path below the decoder, `lora_A` or `lora_B`)."""
-    state = {}
-    for path, (_, _, _, adapted) in zip(paths, adapter._switches, strict=True):
-        for which in ("lora_A", "lora_B"):
-            state[path, which] = getattr(adapted, which)["eraser"].weight
-    return state
 
 
 def _folder(source: str | Path) -> Path:
@@ -145,9 +155,8 @@ def _name(key: str, source: str | Path) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _check_shapes(
-    modules: dict[str, nn.Module], weights: dict[tuple[str, str], Tensor], source: str | Path
-) -> None:
+def _check_shapes(model: PreTrainedModel, weights: dict[tuple[str, str], Tensor], source: str | Path) -> None:
+    modules = dict(model.get_decoder().named_modules())
     for (path, which), tensor in weights.items():
         module = modules.get(path)
         if not isinstance(module, nn.Linear):

@@ -22,6 +22,7 @@ from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.spans import TokenMap
 
+REPAIR_FOLDER = "kveraser_repair"
 SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
 _ASSETS = [folder / "assets" / "erasers" for folder in (Path(__file__).parent, Path(__file__).parents[1])]
 
@@ -48,6 +49,7 @@ class Backbone:
         self.name = name
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
+        self.repair_eraser: Adapter | None = None
         self.lock = threading.RLock()
         ends = model.generation_config.eos_token_id if model.generation_config else None
         ends = ends if isinstance(ends, list) else [ends, tokenizer.eos_token_id]
@@ -96,9 +98,15 @@ class Backbone:
         return backbone
 
     def load_eraser(self, source: str | Path) -> None:
-        """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""
+        """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`.
+
+        `kveraser_repair` has its own where the folder has a `kveraser_repair` folder inside, and shares
+        the other where it has none.
+        """
+        own = Path(source) / REPAIR_FOLDER
         with self.lock:
             self.eraser = load_adapter(self.model, source)
+            self.repair_eraser = load_adapter(self.model, own) if own.is_dir() else self.eraser
 
     @property
     def device(self) -> torch.device:
@@ -142,13 +150,13 @@ class Backbone:
             return self.model.get_output_embeddings()(hidden)
 
     @contextmanager
-    def erasing(self) -> Iterator[None]:
-        """Passes inside this block run with the eraser on. Raises `MissingEraser` when there is none."""
-        if self.eraser is None:
+    def erasing(self, adapter: Adapter | None) -> Iterator[None]:
+        """Passes inside this block run with one of the erasers on. Raises `MissingEraser` without one."""
+        if adapter is None:
             raise MissingEraser(
                 f"No eraser is loaded for {self.name}: give one with --eraser, or use another erase method."
             )
-        with self.lock, self.eraser.active():
+        with self.lock, adapter.active():
             yield
 
 

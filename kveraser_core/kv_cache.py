@@ -64,8 +64,8 @@ class EditableLayer(CacheLayerMixin):
         except RuntimeError as error:
             wanted = key_states.shape[1] * key_states.shape[3] * self.capacity * key_states.element_size() * 2
             raise OutOfMemory(
-                f"There is no memory left for a cache of {self.capacity:,} tokens ({wanted / 2**20:,.0f} MB a "
-                "layer): load fewer pages or close another document."
+                f"There is no memory left for a cache of {self.capacity:,} tokens "
+                f"({wanted / 2**20:,.0f} MB a layer): load fewer pages or close another document."
             ) from error
         self.set_length(0)
         self.is_initialized = True

@@ -21,7 +21,8 @@ from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.kv_cache import synchronize
 from kveraser_core.prompts import Turn
-from kveraser_core.spans import Span, check_span, merge_spans
+from kveraser_core.spans import Span, TokenMap, check_span, merge_spans
+from kveraser_core.window import check_fits
 
 REFERENCE = "full_recompute"
 
@@ -83,10 +84,11 @@ class _Standing:
 class DocumentSession:
     """A document that has been read, with passages erased from it."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, document: Document, token_map: TokenMap) -> None:
         self.context = context
         self.backbone = context.backbone
-        self.document = context.document
+        self.document = document
+        self._token_map = token_map
         self._lock = threading.Lock()
         self._spans: tuple[Span, ...] = ()
         self._undone_from: list[tuple[Span, ...]] = []
@@ -101,7 +103,9 @@ class DocumentSession:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> "DocumentSession":
         """Read `document`. Raises `DocumentTooLong` and `Cancelled`; `progress(done, total)` in tokens."""
-        return cls(read_context(backbone, document, progress, cancelled))
+        document_ids, token_map = backbone.tokenize(document.text)
+        check_fits(backbone, document, token_map)
+        return cls(read_context(backbone, document_ids, progress, cancelled), document, token_map)
 
     @property
     def default_method(self) -> str:
@@ -261,10 +265,11 @@ class DocumentSession:
         wanted = list(spans)
         for span in wanted:
             check_span(span, self.document.text)
-        return merge_spans(self.context.slots_of(span) for span in wanted)
+        start = self.context.document_start
+        return merge_spans(self._token_map.to_tokens(span).shifted(start) for span in wanted)
 
     def _erased_span(self, slots: Span) -> ErasedSpan:
-        characters = self.context.characters_of(slots)
+        characters = self._token_map.to_characters(slots.shifted(-self.context.document_start))
         return ErasedSpan(characters, self.document.text[characters.start : characters.end], len(slots))
 
     def _change(self, spans: tuple[Span, ...], method: str | None = None) -> float:

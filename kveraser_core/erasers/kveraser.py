@@ -27,7 +27,7 @@ class KVEraser(EraseMethod):
                 cache.write(original)
 
         try:
-            with context.backbone.erasing():
+            with context.backbone.erasing(context.backbone.eraser):
                 for span in spans:
                     aside.append(cache.slots(span.start, span.end))
                     with cache.overwriting(span.start, span.end):

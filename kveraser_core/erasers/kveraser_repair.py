@@ -27,7 +27,7 @@ class KVEraserRepair(EraseMethod):
         blocks: list[Slots] = []
 
         def steer(cache: EditableCache, span: Span) -> None:
-            with context.backbone.erasing(), cache.appending():
+            with context.backbone.erasing(context.backbone.repair_eraser), cache.appending():
                 start = cache.length
                 prefill(context.backbone, context.ids[span.start : span.end], cache)
                 blocks.append(cache.slots(start, cache.length))

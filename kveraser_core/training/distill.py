@@ -1,0 +1,184 @@
+"""The loss of an eraser: how far answers from the edited cache are from those of full recompute.
+
+For one context: the frozen backbone reads the document with its spans, and again without them (the
+teacher, which never sees a span). The eraser's states for the spans are computed with gradients and put
+where the erase method puts them; the questions, with their answers, are read behind both caches in one
+packed pass each, and the loss is KL(teacher || student) on the answers' tokens.
+"""
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from kveraser_core.backbone import Backbone
+from kveraser_core.context import Context, read_context
+from kveraser_core.erasers.base import close_gaps
+from kveraser_core.kv_cache import EditableCache
+from kveraser_core.prompts import Prompt
+from kveraser_core.spans import Span
+from kveraser_core.training.examples import Example
+
+States = list[tuple[Tensor, Tensor]]
+"""Keys and values of some tokens, one pair a layer: `[1, kv_heads, tokens, head_dim]` each."""
+
+
+class _PastLayer(CacheLayerMixin):
+    """A layer's past, to which new tokens are joined with gradients."""
+
+    is_croppable = False
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.past = keys, values
+        self.new: tuple[Tensor, Tensor] | None = None
+        self.is_initialized = True
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        raise NotImplementedError
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
+    ) -> tuple[Tensor, Tensor]:
+        self.new = key_states, value_states
+        return torch.cat((self.past[0], key_states), dim=2), torch.cat((self.past[1], value_states), dim=2)
+
+    def get_seq_length(self) -> int:
+        return self.past[0].shape[2]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+    def get_max_length(self) -> int:
+        return -1
+
+
+class Distiller:
+    """Makes the loss of examples for one backbone and one of the methods `kveraser` or `kveraser_repair`."""
+
+    def __init__(self, backbone: Backbone, method: str, k: int = 32) -> None:
+        if method not in ("kveraser", "kveraser_repair"):
+            raise ValueError(f"{method} has no eraser to train")
+        self.backbone, self.method, self.k = backbone, method, k
+        self.prompt = Prompt(backbone)
+
+    def loss(self, example: Example) -> Tensor:
+        """The mean KL in nats over the answers' tokens, a scalar with gradients to the eraser's weights."""
+        packed = _Packed(self.prompt, example)
+        with torch.no_grad():
+            context = read_context(self.backbone, example.ids)
+            spans = [span.shifted(context.document_start) for span in example.spans]
+            exact = close_gaps(context, spans, recompute=len(context.ids))
+            teacher = self._logits(_states(exact), exact.next_position, packed)
+        if self.method == "kveraser":
+            return _kl(teacher, self._logits(self._overwritten(context, spans), len(context.ids), packed))
+        return _kl(teacher, self._logits(*self._repaired(context, spans), packed))
+
+    def _overwritten(self, context: Context, spans: list[Span]) -> States:
+        """The context's states with the eraser's, with gradients, in the spans' slots."""
+        states, done = list[States](), 0
+        original, ids = _states(context.cache), context.ids
+        for span in spans:
+            states.append(_cut(original, done, span.start))
+            states.append(self._steer(ids[span.start : span.end], _join(states)))
+            done = span.end
+        states.append(_cut(original, done, len(ids)))
+        return _join(states)
+
+    def _repaired(self, context: Context, spans: list[Span]) -> tuple[States, int]:
+        """The repaired states with the eraser's blocks, with gradients, behind; and the next position."""
+        blocks: list[States] = []
+
+        def steer(cache: EditableCache, span: Span) -> None:
+            prefix = [(keys.clone(), values.clone()) for keys, values in _states(cache)]
+            block = enumerate(self._steer(context.ids[span.start : span.end], prefix))
+            moved = [
+                (cache.rotation.shift(keys, layer, -len(span)), values) for layer, (keys, values) in block
+            ]
+            blocks.append(moved)
+
+        repaired = close_gaps(context, spans, self.k, steer)
+        return _join([_states(repaired), *blocks]), repaired.next_position
+
+    def _steer(self, span_ids: list[int], prefix: States) -> States:
+        """The eraser's states for a span behind `prefix`, whose slots are its positions."""
+        eraser = self.backbone.eraser
+        assert eraser is not None
+        layers = [_PastLayer(keys, values) for keys, values in prefix]
+        length = layers[0].get_seq_length()
+        positions = torch.arange(length, length + len(span_ids))
+        with eraser.active():
+            self._forward(span_ids, positions, layers, None)
+        return [layer.new for layer in layers if layer.new]
+
+    def _logits(self, states: States, next_position: int, packed: "_Packed") -> Tensor:
+        """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
+        layers = [_PastLayer(keys, values) for keys, values in states]
+        positions = packed.offsets + next_position
+        mask = packed.mask(layers[0].get_seq_length(), self.backbone.device)
+        hidden = self._forward(packed.ids, positions, layers, mask)
+        return self.backbone.model.get_output_embeddings()(hidden[packed.predicting]).float()
+
+    def _forward(
+        self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None
+    ) -> Tensor:
+        device = self.backbone.device
+        out = self.backbone.model.get_decoder()(
+            input_ids=torch.tensor([ids], device=device),
+            position_ids=positions[None].to(device),
+            attention_mask=mask,
+            past_key_values=Cache(layers=list(layers)),
+            use_cache=True,
+        )
+        return out.last_hidden_state[0]
+
+
+class _Packed:
+    """Questions with their answers, one behind the other, each seeing the past and itself only.
+
+    `offsets` are positions relative to the past's next one, `predicting` the tokens whose successor is
+    an answer's token.
+    """
+
+    def __init__(self, prompt: Prompt, example: Example) -> None:
+        self.ids: list[int] = []
+        self.predicting: list[int] = []
+        offsets, rows = [], []
+        end = min(prompt.backbone.end_ids)
+        for number, question in enumerate(example.questions):
+            asked = prompt.question_ids(question.text)
+            answer = [*prompt.backbone.tokenize(question.answer)[0], end]
+            start = len(self.ids)
+            self.ids += [*asked, *answer[:-1]]
+            self.predicting += range(start + len(asked) - 1, len(self.ids))
+            offsets += range(len(self.ids) - start)
+            rows += [number] * (len(self.ids) - start)
+        self.offsets, self._rows = torch.tensor(offsets), torch.tensor(rows)
+
+    def mask(self, past: int, device: torch.device) -> Tensor:
+        """Who sees whom: `[1, 1, tokens, past + tokens]`, true where seen."""
+        same = self._rows[:, None] == self._rows[None, :]
+        own = same.tril()
+        return torch.cat((own.new_ones(len(self.ids), past), own), dim=1)[None, None].to(device)
+
+
+def _states(cache: EditableCache) -> States:
+    return [layer.filled() for layer in cache.editable]
+
+
+def _cut(states: States, start: int, end: int) -> States:
+    return [(keys[:, :, start:end], values[:, :, start:end]) for keys, values in states]
+
+
+def _join(parts: list[States]) -> States:
+    return [
+        (
+            torch.cat([part[layer][0] for part in parts], dim=2),
+            torch.cat([part[layer][1] for part in parts], dim=2),
+        )
+        for layer in range(len(parts[0]))
+    ]
+
+
+def _kl(teacher: Tensor, student: Tensor) -> Tensor:
+    expected, actual = teacher.log_softmax(-1), student.log_softmax(-1)
+    return (expected.exp() * (expected - actual)).sum(-1).mean()

@@ -1,0 +1,124 @@
+"""Tiny random models and a tokenizer, built here: nothing is downloaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from kveraser_core import attention
+from kveraser_core.backbone import Backbone
+
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TEXT = (
+    "The harbour office opens at nine. Ships report to the pilot before they enter.\n\n"
+    "An old rule said that the toll is fourteen silver coins for every mast.\n\n"
+    "The toll today is thirty copper coins for a ship, paid at the quay by noon. "
+    "Fishing boats pay nothing. The lamp on the pier burns all night in winter."
+)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    bpe.post_processor = processors.ByteLevel(trim_offsets=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=420,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator([TEXT * 4], trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", bos_token="<|im_start|>")
+    fast.chat_template = CHATML
+    return fast
+
+
+def tiny_config(kind: str, **changes: object) -> PretrainedConfig:
+    sizes: dict[str, object] = {
+        "vocab_size": 420,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 1024,
+        "initializer_range": 0.2,
+        "eos_token_id": 2,
+        "bos_token_id": 1,
+        "pad_token_id": 0,
+    }
+    sizes.update(changes)
+    return {"llama": LlamaConfig, "qwen3": Qwen3Config}[kind](**sizes)
+
+
+def tiny_model(kind: str, implementation: str = attention.NAME, **changes: object) -> PreTrainedModel:
+    torch.manual_seed(7)
+    config = tiny_config(kind, **changes)
+    config._attn_implementation = implementation
+    return {"llama": LlamaForCausalLM, "qwen3": Qwen3ForCausalLM}[kind](config).eval()
+
+
+@pytest.fixture(params=["llama", "qwen3"])
+def model(request: pytest.FixtureRequest) -> PreTrainedModel:
+    """A tiny model in fp32 with our attention."""
+    return tiny_model(request.param)
+
+
+@pytest.fixture
+def backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Backbone:
+    return Backbone(model, tokenizer, "tiny")
+
+
+@pytest.fixture
+def llama(tokenizer: PreTrainedTokenizerFast) -> Backbone:
+    return Backbone(tiny_model("llama"), tokenizer, "tiny")
+
+
+@pytest.fixture
+def save_adapter(tmp_path: Path) -> Callable[..., Path]:
+    """Save a LoRA adapter, made by PEFT for a model like the given one, and return its folder."""
+
+    def save(kind: str = "llama", zero: bool = False, bare: bool = False, **changes: object) -> Path:
+        base = tiny_model(kind, "sdpa", **changes)
+        wrapped = get_peft_model(
+            base.model if bare else base,
+            LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=PROJECTIONS),
+        )
+        torch.manual_seed(11)
+        with torch.no_grad():
+            for name, weight in wrapped.named_parameters():
+                if "lora_B" in name and not zero:
+                    weight.normal_(0, 0.3)
+        folder = tmp_path / f"adapter-{kind}-{zero}-{bare}"
+        wrapped.save_pretrained(folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A tiny Llama with its tokenizer, saved as transformers saves them."""
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    tiny_model("llama").save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,42 @@
+import math
+
+import pytest
+import torch
+
+from kveraser_core.attention import causal_attention
+
+
+def reference(query, key, value, scale):
+    """Softmax attention, written out in float64, one query at a time."""
+    groups = query.shape[1] // key.shape[1]
+    past = key.shape[2] - query.shape[2]
+    out = torch.zeros_like(query, dtype=torch.float64)
+    for head in range(query.shape[1]):
+        for row in range(query.shape[2]):
+            seen = past + row + 1
+            scores = key[0, head // groups, :seen].double() @ query[0, head, row].double() * scale
+            out[0, head, row] = scores.softmax(0) @ value[0, head // groups, :seen].double()
+    return out
+
+
+@pytest.mark.parametrize(("new", "length"), [(1, 1), (1, 40), (9, 9), (9, 40), (39, 40), (130, 700)])
+@pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (6, 2)])
+@pytest.mark.parametrize("grad", [False, True])
+def test_it_is_causal_attention(new, length, heads, kv_heads, grad):
+    torch.manual_seed(0)
+    query = torch.randn(1, heads, new, 16, requires_grad=grad)
+    buffer = torch.randn(2, 1, kv_heads, length + 5, 16)
+    key, value = buffer[:, :, :, :length]
+    scale = 1 / math.sqrt(16)
+    out = causal_attention(query, key, value, scale)
+    torch.testing.assert_close(out.double(), reference(query, key, value, scale), atol=2e-6, rtol=1e-5)
+    assert out.requires_grad == grad
+
+
+def test_bf16_stays_within_one_rounding_of_fp32():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(1, 6, 30, 64), torch.randn(1, 2, 500, 64), torch.randn(1, 2, 500, 64)
+    rounded = [tensor.bfloat16() for tensor in (query, key, value)]
+    exact = reference(*[tensor.float() for tensor in rounded], 0.125)
+    out = causal_attention(*rounded, 0.125)
+    torch.testing.assert_close(out.double(), exact, atol=2e-2, rtol=2e-2)
