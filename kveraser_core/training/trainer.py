@@ -1,0 +1,114 @@
+"""The training loop: draw examples, distil them, step; on one device or, by `accelerate launch`, on many.
+
+Each process draws its own examples and the gradients are averaged. A run that is stopped goes on from
+its last checkpoint to the same result, because every step's examples follow from the seed and the step.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from peft import LoraConfig
+
+from kveraser_core.adapters import Adapter, add_lora, load_adapter
+from kveraser_core.backbone import Backbone
+from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
+from kveraser_core.training.distill import Distiller
+from kveraser_core.training.mixture import Mixture
+from kveraser_core.training.recipe import PROJECTIONS, Recipe
+
+METRICS = "metrics.jsonl"
+
+
+def train(
+    backbone: Backbone,
+    mixture: Mixture,
+    recipe: Recipe,
+    out: Path,
+    start_from: Path | None = None,
+    report: Callable[[int, float, float], None] = lambda step, loss, seconds: None,
+) -> Adapter:
+    """Train an eraser by `recipe` and leave it in `out`, in PEFT format, with its metrics.
+
+    `start_from` is an eraser to begin with. `report` gets the steps done, the last step's mean loss in
+    nats and the seconds it took. Goes on where `out` holds a checkpoint.
+    """
+    accelerator = Accelerator()
+    out.mkdir(parents=True, exist_ok=True)
+    eraser = backbone.eraser = backbone.repair_eraser = _eraser(backbone, recipe, start_from)
+    weights = list(eraser.weights.values())
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimizer = torch.optim.AdamW(
+        weights, recipe.learning_rate, (recipe.beta1, recipe.beta2), weight_decay=recipe.weight_decay
+    )
+    distiller = Distiller(backbone, recipe.method)
+    done = load_checkpoint(out, eraser, optimizer)
+    _forget_metrics_after(out / METRICS, done)
+    for step in range(done, recipe.steps):
+        started = time.perf_counter()
+        rate = _learning_rate(recipe, step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        losses = []
+        for number in range(recipe.contexts_per_step):
+            rng = random.Random(f"{recipe.seed}/{step}/{number}/{accelerator.process_index}")  # noqa: S311
+            loss = distiller.loss(mixture.example(rng))
+            (loss / recipe.contexts_per_step).backward()
+            losses.append(loss.item())
+        for weight in weights:
+            gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            weight.grad = accelerator.reduce(gradient, "mean")
+        norm = torch.nn.utils.clip_grad_norm_(weights, recipe.clip).item()
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds = time.perf_counter() - started
+        mean = sum(losses) / len(losses)
+        if accelerator.is_main_process:
+            row = {"step": step + 1, "loss": mean, "learning_rate": rate, "gradient_norm": norm, "seconds": seconds}
+            with (out / METRICS).open("a") as metrics:
+                metrics.write(json.dumps(row) + "\n")
+            if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.steps:
+                save_checkpoint(out, step + 1, eraser, optimizer)
+                eraser.save(out)
+                recipe.save(out)
+        report(step + 1, mean, seconds)
+    for weight in weights:
+        weight.requires_grad_(False)
+    return eraser
+
+
+def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adapter:
+    """The eraser to begin with, its weights in fp32."""
+    if start_from:
+        return load_adapter(backbone.model, start_from, torch.float32)
+    torch.manual_seed(recipe.seed)
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=backbone.name,
+    )
+    modules = backbone.model.get_decoder().named_modules()
+    paths = [path for path, _ in modules if path.rpartition(".")[2] in PROJECTIONS]
+    return add_lora(backbone.model, config, paths, "training", torch.float32)
+
+
+def _learning_rate(recipe: Recipe, step: int) -> float:
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    share = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
+    return recipe.learning_rate * (recipe.floor + (1 - recipe.floor) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def _forget_metrics_after(path: Path, step: int) -> None:
+    """Drop the rows of steps that will be done again."""
+    if path.exists():
+        rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        path.write_text("".join(f"{row}\n" for row in rows))
