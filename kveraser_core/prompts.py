@@ -50,7 +50,7 @@ class Prompt:
         tokenizer = self.backbone.tokenizer
         if tokenizer.chat_template is None:
             lines = [self.system, *(message["content"] for message in messages), ""]
-            return "\n\n".join(lines) + "Answer: "
+            return "\n\n".join(lines) + "Answer:"
         options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         try:
             system = {"role": "system", "content": self.system}

@@ -1,0 +1,253 @@
+"""Every erase method against references that do not use the editable cache."""
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import DynamicCache
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+from kveraser_core.backbone import Backbone, MissingEraser
+from kveraser_core.context import read_context
+from kveraser_core.erasers import METHODS, UnknownMethod, get_method
+from kveraser_core.erasers.kveraser_repair import KVEraserRepair
+from kveraser_core.erasers.local_repair import LocalRepair
+from kveraser_core.spans import Span
+from tests.conftest import TEXT, tiny_model
+
+CLOSE = {"atol": 2e-5, "rtol": 1e-4}
+
+
+@pytest.fixture
+def context(backbone: Backbone):
+    return read_context(backbone, backbone.tokenize(TEXT)[0])
+
+
+def one(context):
+    start = context.document_start + 20
+    return [Span(start, start + 25)]
+
+
+def several(context):
+    start, end = context.document_start, len(context.ids)
+    return [Span(start, start + 7), Span(start + 30, start + 41), Span(end - 5, end)]
+
+
+@pytest.fixture(params=[one, several])
+def spans(request, context):
+    return request.param(context)
+
+
+def states(cache):
+    return [tuple(tensor.clone() for tensor in layer.filled()) for layer in cache.editable]
+
+
+def pairs(left, right):
+    return zip([t for layer in left for t in layer], [t for layer in right for t in layer], strict=True)
+
+
+def same(left, right):
+    return all(torch.equal(a, b) for a, b in pairs(left, right))
+
+
+def close(left, right):
+    for a, b in pairs(left, right):
+        torch.testing.assert_close(a, b, **CLOSE)
+
+
+def read_by_transformers(model, ids, past=None, positions=None):
+    """Keys and values of `ids` behind `past`, by transformers' own cache."""
+    cache = DynamicCache()
+    for index, (keys, values) in enumerate(past or []):
+        cache.update(keys, values, index)
+    with torch.no_grad():
+        model(torch.tensor([ids]), past_key_values=cache, position_ids=positions)
+    return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def kept_slots(context, spans):
+    return [slot for slot in range(len(context.ids)) if not any(s.start <= slot < s.end for s in spans)]
+
+
+def select(layers, slots):
+    return [(keys[:, :, slots], values[:, :, slots]) for keys, values in layers]
+
+
+def plain_model(context):
+    return tiny_model(context.backbone.model.config.model_type, "sdpa")
+
+
+def load_eraser(context, save_adapter, zero=False):
+    kind = context.backbone.model.config.model_type
+    folder = save_adapter(kind, zero=zero)
+    context.backbone.load_eraser(folder)
+    return PeftModel.from_pretrained(tiny_model(kind, "sdpa"), folder)
+
+
+def test_none_is_the_context(context, spans):
+    before = states(context.cache)
+    erased = get_method("none").erase(context, spans)
+    assert same(states(erased.cache), before)
+    assert erased.extra_bytes == 0
+
+
+def test_full_recompute_is_a_fresh_prefill_of_what_is_left(context, spans):
+    erased = get_method("full_recompute").erase(context, spans)
+    left = [context.ids[slot] for slot in kept_slots(context, spans)]
+    close(states(erased.cache), read_by_transformers(plain_model(context), left))
+    assert erased.cache.next_position == len(left)
+
+
+def test_mask_drops_the_slots_and_keeps_every_position(context, spans):
+    before = states(context.cache)
+    erased = get_method("mask").erase(context, spans)
+    assert same(states(erased.cache), select(before, kept_slots(context, spans)))
+    assert erased.cache.next_position == len(context.ids)
+
+
+def test_delete_shift_keys_are_the_projections_rotated_to_closed_positions(context, spans):
+    model, plain = plain_model(context), []
+    attention = model.model.layers[1].self_attn
+    projection = attention.k_norm if hasattr(attention, "k_norm") else attention.k_proj
+    hook = projection.register_forward_hook(lambda *args: plain.append(args[2]))
+    read = read_by_transformers(model, context.ids)
+    hook.remove()
+    kept = kept_slots(context, spans)
+    unrotated = plain[0].view(1, len(context.ids), 2, 16).transpose(1, 2)[:, :, kept]
+    positions = torch.arange(len(kept))[None]
+    expected = apply_rotary_pos_emb(unrotated, unrotated, *model.model.rotary_emb(unrotated, positions))[1]
+    erased = get_method("delete_shift").erase(context, spans)
+    keys, values = erased.cache.editable[1].filled()
+    torch.testing.assert_close(keys, expected, **CLOSE)
+    torch.testing.assert_close(values, read[1][1][:, :, kept], **CLOSE)
+    assert erased.cache.next_position == erased.cache.length == len(kept)
+
+
+def test_local_repair_recomputes_the_first_suffix_tokens_and_moves_the_rest(context):
+    (span,) = one(context)
+    k = 6
+    erased = states(LocalRepair(k).erase(context, [span]).cache)
+    left = context.ids[: span.start] + context.ids[span.end : span.end + k]
+    close(select(erased, range(len(left))), read_by_transformers(plain_model(context), left))
+    shifted = states(get_method("delete_shift").erase(context, [span]).cache)
+    rest = range(len(left), len(context.ids) - len(span))
+    assert same(select(erased, rest), select(shifted, rest))
+
+
+def test_local_repair_of_everything_is_full_recompute(context, spans):
+    close(
+        states(LocalRepair(len(context.ids)).erase(context, spans).cache),
+        states(get_method("full_recompute").erase(context, spans).cache),
+    )
+
+
+def test_erratum_appends_a_correction_and_takes_it_back(context):
+    before, length = states(context.cache), len(context.ids)
+    (span,) = one(context)
+    erased = get_method("erratum").erase(context, [span])
+    added = erased.cache.length - length
+    assert same(select(states(erased.cache), range(length)), before)
+    passage = context.backbone.tokenizer.decode(context.ids[span.start : span.end])
+    line = '\n\nCorrection: disregard the passage "' + " ".join(passage.split()) + '"'
+    expected = read_by_transformers(plain_model(context), context.ids + context.backbone.tokenize(line)[0])
+    close(states(erased.cache), expected)
+    assert added == len(context.backbone.tokenize(line)[0])
+    erased.release()
+    assert same(states(context.cache), before)
+
+
+def test_erratum_quotes_the_ends_of_a_long_passage(llama):
+    context = read_context(llama, llama.tokenize("one " + "word " * 80 + "last")[0])
+    span = Span(context.document_start, len(context.ids))
+    with_all = len(llama.tokenize("word " * 80)[0])
+    erased = get_method("erratum").erase(context, [span])
+    assert erased.cache.length - len(context.ids) < with_all
+
+
+def test_kveraser_with_a_zero_adapter_is_the_original_cache(context, spans, save_adapter):
+    load_eraser(context, save_adapter, zero=True)
+    before = states(context.cache)
+    erased = get_method("kveraser").erase(context, spans)
+    close(states(erased.cache), before)
+
+
+def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(context, spans, save_adapter):
+    reference = load_eraser(context, save_adapter)
+    before = states(context.cache)
+    erased = get_method("kveraser").erase(context, spans)
+    after = states(erased.cache)
+    untouched = kept_slots(context, spans)
+    assert same(select(after, untouched), select(before, untouched))
+    expected = before
+    for span in spans:
+        past = select(expected, range(span.start))
+        steered = read_by_transformers(reference, context.ids[span.start : span.end], past)
+        expected = [
+            tuple(torch.cat((new, old[:, :, span.end :]), dim=2) for new, old in zip(*layer, strict=True))
+            for layer in zip(steered, expected, strict=True)
+        ]
+    close(after, expected)
+    assert not same(after, before)
+    assert erased.cache.next_position == erased.cache.length == len(context.ids)
+    erased.release()
+    assert same(states(context.cache), before)
+
+
+def test_kveraser_repair_is_local_repair_and_a_block_at_the_seam(context, save_adapter):
+    reference = load_eraser(context, save_adapter)
+    before = states(context.cache)
+    (span,) = one(context)
+    erased = KVEraserRepair(k=6).erase(context, [span])
+    repaired = states(LocalRepair(6).erase(context, [span]).cache)
+    kept = len(context.ids) - len(span)
+    after = states(erased.cache)
+    assert same(select(after, range(kept)), repaired)
+    assert erased.cache.length == len(context.ids)
+    assert erased.cache.next_position == kept
+    past = select(before, range(span.start))
+    steered = read_by_transformers(reference, context.ids[span.start : span.end], past)
+    block = [tuple(tensor[:, :, span.start :] for tensor in layer) for layer in steered]
+    rotation = context.cache.rotation
+    moved = [(rotation.shift(keys, n, -len(span)), values) for n, (keys, values) in enumerate(block)]
+    close(select(after, range(kept, kept + len(span))), moved)
+    assert same(states(context.cache), before)
+
+
+def test_kveraser_repair_takes_several_spans(context, save_adapter):
+    load_eraser(context, save_adapter)
+    spans = several(context)
+    erased = get_method("kveraser_repair").erase(context, spans)
+    repaired = get_method("local_repair").erase(context, spans)
+    kept = repaired.cache.length
+    assert same(select(states(erased.cache), range(kept)), states(repaired.cache))
+    assert erased.cache.length == kept + sum(map(len, spans)) == len(context.ids)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, context, spans, save_adapter):
+    load_eraser(context, save_adapter)
+    erased = get_method(name).erase(context, spans)
+    question = context.prompt.question_ids("What is the toll?")
+    past, position = states(erased.cache), erased.cache.next_position
+    with erased.cache.appending():
+        hidden = context.backbone.encode(question, erased.cache)
+    cache = DynamicCache()
+    for index, (keys, values) in enumerate(past):
+        cache.update(keys, values, index)
+    positions = torch.arange(position, position + len(question))[None]
+    with torch.no_grad():
+        out = plain_model(context)(torch.tensor([question]), past_key_values=cache, position_ids=positions)
+    torch.testing.assert_close(context.backbone.logits(hidden), out.logits[0], atol=1e-4, rtol=1e-4)
+    assert same(states(erased.cache), past)
+
+
+@pytest.mark.parametrize("name", ["kveraser", "kveraser_repair"])
+def test_without_an_eraser_the_method_says_so(name, context, spans):
+    before = states(context.cache)
+    with pytest.raises(MissingEraser, match="No eraser is loaded for tiny"):
+        get_method(name).erase(context, spans)
+    assert same(states(context.cache), before)
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(UnknownMethod, match="'forget'.*full_recompute"):
+        get_method("forget")
