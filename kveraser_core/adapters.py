@@ -71,7 +71,7 @@ class Adapter:
 
     def save(self, folder: Path) -> None:
         """Write the adapter as PEFT does for a causal language model, its weights in bf16."""
-        self.config.save_pretrained(folder)
+        self.config.save_pretrained(str(folder))
         tensors = {
             f"base_model.model.model.{path}.{which}.weight": weight.detach().bfloat16().contiguous().cpu()
             for (path, which), weight in self.weights.items()
@@ -149,9 +149,7 @@ def _folder(source: str | Path) -> Path:
 def _name(key: str, source: str | Path) -> tuple[str, str]:
     match = _KEY.match(key)
     if not match:
-        raise AdapterError(
-            f"{source} holds {key}: an eraser has LoRA weights of decoder layers and nothing else."
-        )
+        raise AdapterError(f"{source} holds {key}: an eraser has LoRA weights of decoder layers and nothing else.")
     return match[1], match[2]
 
 

@@ -70,9 +70,7 @@ def _attention_forward(
     return out.transpose(1, 2).contiguous(), None
 
 
-def _mask(
-    attention_mask: Tensor | None = None, mask_function: Any = causal_mask_function, **kwargs: Any
-) -> Any:
+def _mask(attention_mask: Tensor | None = None, mask_function: Any = causal_mask_function, **kwargs: Any) -> Any:
     """No mask where plain causal attention over everything cached is meant; sdpa's mask for the rest."""
     padded = attention_mask is not None and not bool(attention_mask.all())
     if mask_function is causal_mask_function and not padded:

@@ -124,6 +124,11 @@ class Backbone:
             )
         return encoded["input_ids"], TokenMap(encoded["offset_mapping"], len(text))
 
+    def text_of(self, token_ids: Sequence[int]) -> str:
+        """The text that tokens stand for."""
+        with self.lock:
+            return str(self.tokenizer.decode(list(token_ids)))
+
     def tokenize_template(self, text: str) -> list[int]:
         """`text` of a chat template, where special tokens are meant."""
         with self.lock:
@@ -177,14 +182,12 @@ def check_supported(config: PretrainedConfig, name: str) -> None:
     partial = sorted(set(types) - {"full_attention"})
     if partial:
         raise UnsupportedModel(
-            f"{name} ({kind}) has {partial[0]} layers, which do not keep the whole context: "
-            "use a model without them."
+            f"{name} ({kind}) has {partial[0]} layers, which do not keep the whole context: use a model without them."
         )
     rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     if rope == "longrope":
         raise UnsupportedModel(
-            f"{name} ({kind}) has {rope} positions, which change with the length of the context: "
-            "use another model."
+            f"{name} ({kind}) has {rope} positions, which change with the length of the context: use another model."
         )
 
 

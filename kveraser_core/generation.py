@@ -117,9 +117,7 @@ def generate(
         finished = time.perf_counter()
     if not ended and (rest := text.close()):
         yield rest
-    yield Generated(
-        text.shown, ids, ended or text.stopped, read - started, first - read, finished - first - waited
-    )
+    yield Generated(text.shown, ids, ended or text.stopped, read - started, first - read, finished - first - waited)
 
 
 def answer_logits(
@@ -176,9 +174,7 @@ class _TextStream:
             self.stopped = True
             self.text = self.text[: min(ends)]
             return self.close()
-        held = max(
-            (n for stop in self.stop for n in range(len(stop)) if self.text.endswith(stop[:n])), default=0
-        )
+        held = max((n for stop in self.stop for n in range(len(stop)) if self.text.endswith(stop[:n])), default=0)
         return self._show(len(self.text) - held)
 
     def close(self) -> str:

@@ -149,9 +149,7 @@ class EditableCache(Cache):
     @property
     def used_bytes(self) -> int:
         """Bytes of the filled slots, keys and values of all layers."""
-        return sum(
-            states.nbytes for layer in self.editable if layer.is_initialized for states in layer.filled()
-        )
+        return sum(states.nbytes for layer in self.editable if layer.is_initialized for states in layer.filled())
 
     def truncate(self, length: int) -> None:
         """Drop all slots from `length` on; the next position moves back by as many."""
@@ -176,9 +174,7 @@ class EditableCache(Cache):
             layer.key_buffer[:, :, slots.start : end] = keys
             layer.value_buffer[:, :, slots.start : end] = values
 
-    def append(
-        self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0
-    ) -> None:
+    def append(self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0) -> None:
         """Append the slots `[start, end)` of `source`, their keys moved by `shift` positions."""
         for index, layer in enumerate(self.editable):
             if isinstance(source, Slots):

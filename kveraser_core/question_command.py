@@ -101,9 +101,7 @@ def _stream(session: DocumentSession, question: str, method: str, sampling: Samp
 
 def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     out = Console(highlight=False, markup=False)
-    erased = (
-        ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
-    )
+    erased = ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
     out.print(f"{session.document.title}: {len(session.context.ids):,} tokens in context, erased: {erased}")
     table = Table()
     table.add_column("method")

@@ -153,9 +153,7 @@ class DocumentSession:
         """Bring back the erased passages that touch the character span. Raises `SpanError`."""
         with self._lock:
             (slots,) = self._slots([span])
-            self._change(
-                tuple(kept for kept in self._spans if kept.end <= slots.start or kept.start >= slots.end)
-            )
+            self._change(tuple(kept for kept in self._spans if kept.end <= slots.start or kept.start >= slots.end))
 
     def restore_all(self) -> None:
         """Bring back everything."""
@@ -190,9 +188,7 @@ class DocumentSession:
             name = method or self.default_method
             prompt_ids = self._prompt_ids(question, history)
             standing = self._apply(name, self._spans)
-            for piece in generate(
-                self.backbone, standing.erased.cache, prompt_ids, self._fit(sampling, prompt_ids)
-            ):
+            for piece in generate(self.backbone, standing.erased.cache, prompt_ids, self._fit(sampling, prompt_ids)):
                 yield _answer(question, standing, piece) if isinstance(piece, Generated) else piece
 
     def compare(
@@ -222,9 +218,7 @@ class DocumentSession:
                         yield Answer(name, question, error=str(error))
                         continue
                     cache = standing.erased.cache
-                    *_, generated = generate(
-                        self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids)
-                    )
+                    *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))
                     assert isinstance(generated, Generated)
                     scores: tuple[float | None, float | None] = (None, None)
                     if name == REFERENCE:
@@ -257,9 +251,7 @@ class DocumentSession:
         room = capacity - used - len(prompt_ids) + 1
         if room < 1:
             raise QuestionError("There is no room left for an answer: ask a shorter question.")
-        return Sampling(
-            wanted.temperature, wanted.top_p, min(wanted.max_tokens, room), wanted.stop, wanted.seed
-        )
+        return Sampling(wanted.temperature, wanted.top_p, min(wanted.max_tokens, room), wanted.stop, wanted.seed)
 
     def _slots(self, spans: Iterable[Span]) -> list[Span]:
         wanted = list(spans)

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,15 +7,13 @@ from hypothesis import strategies as st
 from kveraser_core.spans import Span, SpanError, TokenMap, check_span, find_text, merge_spans
 
 PIECES = ["\r\n", "\n", " ", "é", "e\u0301", "漢", "字", "👍🏽", "👩‍👩‍👧", "\u200d", "a", "The ", "toll"]
-UNICODE = st.lists(
-    st.one_of(st.characters(codec="utf-8"), st.sampled_from(PIECES)), min_size=1, max_size=40
-).map("".join)
+UNICODE = st.lists(st.one_of(st.characters(codec="utf-8"), st.sampled_from(PIECES)), min_size=1, max_size=40).map(
+    "".join
+)
 
 
 def token_map(tokenizer, text):
-    encoded = tokenizer(
-        text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True
-    )
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True)
     return encoded["input_ids"], TokenMap(encoded["offset_mapping"], len(text))
 
 
@@ -62,7 +62,7 @@ def test_merged_spans_cover_the_same_characters(pairs):
     assert {at for span in spans for at in range(span.start, span.end)} == {
         at for span in merged for at in range(span.start, span.end)
     }
-    assert all(left.end < right.start for left, right in zip(merged, merged[1:], strict=False))
+    assert all(left.end < right.start for left, right in itertools.pairwise(merged))
 
 
 @pytest.mark.parametrize("span", [Span(-1, 2), Span(3, 3), Span(4, 2), Span(0, 11), Span(10, 12)])

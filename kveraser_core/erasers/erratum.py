@@ -30,7 +30,7 @@ class Erratum(EraseMethod):
 
 def _quote(context: Context, span: Span) -> str:
     """The passage on one line; of a long one its beginning and its end."""
-    words = context.backbone.tokenizer.decode(context.ids[span.start : span.end]).split()
+    words = context.backbone.text_of(context.ids[span.start : span.end]).split()
     if len(words) > _QUOTED_WORDS:
         words = [*words[: _QUOTED_WORDS // 2], "...", *words[-_QUOTED_WORDS // 2 :]]
     return " ".join(words)

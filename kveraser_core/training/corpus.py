@@ -28,9 +28,7 @@ class Corpus:
             raise CorpusError(f"There is too little text in {named}: give a folder with .txt files.")
         pieces = backbone.tokenizer.batch_decode([[token] for token in range(len(backbone.tokenizer))])
         self._ends = {
-            token
-            for token, piece in enumerate(pieces)
-            if "\n" in piece or piece.strip()[-1:] in {".", "!", "?"}
+            token for token, piece in enumerate(pieces) if "\n" in piece or piece.strip()[-1:] in {".", "!", "?"}
         }
         self._sentence_starts = [self.boundaries(text) for text in self.texts]
 

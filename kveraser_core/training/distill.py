@@ -36,9 +36,7 @@ class _PastLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise NotImplementedError
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
         self.new = key_states, value_states
         return torch.cat((self.past[0], key_states), dim=2), torch.cat((self.past[1], value_states), dim=2)
 
@@ -91,9 +89,7 @@ class Distiller:
         def steer(cache: EditableCache, span: Span) -> None:
             prefix = [(keys.clone(), values.clone()) for keys, values in _states(cache)]
             block = enumerate(self._steer(context.ids[span.start : span.end], prefix))
-            moved = [
-                (cache.rotation.shift(keys, layer, -len(span)), values) for layer, (keys, values) in block
-            ]
+            moved = [(cache.rotation.shift(keys, layer, -len(span)), values) for layer, (keys, values) in block]
             blocks.append(moved)
 
         repaired = close_gaps(context, spans, self.k, steer)
@@ -118,9 +114,7 @@ class Distiller:
         hidden = self._forward(packed.ids, positions, layers, mask)
         return self.backbone.model.get_output_embeddings()(hidden[packed.predicting]).float()
 
-    def _forward(
-        self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None
-    ) -> Tensor:
+    def _forward(self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None) -> Tensor:
         device = self.backbone.device
         out = self.backbone.model.get_decoder()(
             input_ids=torch.tensor([ids], device=device),
@@ -142,7 +136,7 @@ class _Packed:
     def __init__(self, prompt: Prompt, example: Example) -> None:
         self.ids: list[int] = []
         self.predicting: list[int] = []
-        offsets, rows = [], []
+        offsets, rows = list[int](), list[int]()
         end = min(prompt.backbone.end_ids)
         for number, question in enumerate(example.questions):
             asked = prompt.question_ids(question.text)

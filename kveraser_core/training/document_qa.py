@@ -36,9 +36,7 @@ class QuestionFile:
         self.name = Path(path).name
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))["data"][articles]
-            self.articles = [
-                [paragraph["context"] for paragraph in article["paragraphs"]] for article in data
-            ]
+            self.articles = [[paragraph["context"] for paragraph in article["paragraphs"]] for article in data]
             self.items = [
                 _Item(number, paragraph["context"], entry["question"], answer["text"], sentence)
                 for number, article in enumerate(data)
@@ -66,9 +64,7 @@ class QuestionFile:
         return item.sentence.replace(item.answer, wrong), wrong
 
 
-def document_qa(
-    file: QuestionFile, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3
-) -> Example:
+def document_qa(file: QuestionFile, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3) -> Example:
     """Paragraphs of about `tokens` tokens around one with questions, `spans` of them contradicted.
 
     A distractor stands before, inside, directly behind or far from the paragraph that it contradicts.

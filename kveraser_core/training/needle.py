@@ -61,9 +61,7 @@ def needle(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, ques
         truth, lie = _statements(rng, form, place)
         if len(places) < 2:
             break
-        around = [
-            corpus.passage(rng, rng.randint(4, max(room // 4, 5))) if rng.random() < 0.5 else [] for _ in "ab"
-        ]
+        around = [corpus.passage(rng, rng.randint(4, max(room // 4, 5))) if rng.random() < 0.5 else [] for _ in "ab"]
         passage = [*around[0], *tokenize(f" {lie[0]} ")[0], *around[1]]
         inserts.append(Insert(places.pop(), passage, True))
         if rng.random() < 0.8:
@@ -71,7 +69,7 @@ def needle(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, ques
             asked.append(Question(form[1].format(place=place), truth[0], lie[1]))
         else:
             asked.append(Question(form[1].format(place=place), lie[0], lie[1]))
-    other = rng.choice([form for form in _FORMS])
+    other = rng.choice(_FORMS)
     place = rng.choice([name for name in _PLACES if all(name not in question.text for question in asked)])
     (sentence, _), _ = _statements(rng, other, place)
     inserts.append(Insert(rng.choice(starts), tokenize(f" {sentence} ")[0], False))
@@ -79,9 +77,7 @@ def needle(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, ques
     return assemble(TASK, text, inserts, asked[:questions])
 
 
-def _statements(
-    rng: random.Random, form: tuple[str, str], place: str
-) -> tuple[tuple[str, str], tuple[str, str]]:
+def _statements(rng: random.Random, form: tuple[str, str], place: str) -> tuple[tuple[str, str], tuple[str, str]]:
     """Two statements that contradict each other, each with its value."""
     kind = form[0].split("{")[-1].split("}")[0]
     first = _value(rng, kind)

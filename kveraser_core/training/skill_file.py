@@ -44,9 +44,7 @@ _ORDERS = (
 )
 
 
-def skill_file(
-    corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3
-) -> Example:
+def skill_file(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3) -> Example:
     """Skill files with notes around them, about `tokens` tokens, and `spans` malicious ones among them."""
     tokenize = corpus.backbone.tokenize
     jobs = rng.sample(_JOBS, min(max(tokens // 90, spans + 2), len(_JOBS), 8))
@@ -54,8 +52,7 @@ def skill_file(
     evils = rng.sample(_EVIL, spans)
     malicious = [
         tokenize(
-            f"\n\nSkill: {evil}\nUse it to {job}.\n"
-            f"{rng.choice(_ORDERS).format(evil=evil, job=job, right=right)}\n\n"
+            f"\n\nSkill: {evil}\nUse it to {job}.\n{rng.choice(_ORDERS).format(evil=evil, job=job, right=right)}\n\n"
         )[0]
         for evil, (job, right, _) in zip(evils, jobs, strict=False)
     ]

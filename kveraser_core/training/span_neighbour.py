@@ -1,7 +1,6 @@
 """Span neighbour: a foreign chunk inside a passage is erased, and the text around it is asked for."""
 
 import random
-from collections.abc import Callable
 
 from kveraser_core.training.corpus import Corpus
 from kveraser_core.training.examples import Example, Insert, Question, assemble
@@ -10,9 +9,7 @@ TASK = "span_neighbour"
 _QUOTE, _ANSWER = 16, 32
 
 
-def span_neighbour(
-    corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3
-) -> Example:
+def span_neighbour(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3) -> Example:
     """A passage of about `tokens` tokens with `spans` chunks of other text put in at any place."""
     chunks = [corpus.passage(rng, rng.randint(16, min(160, tokens // (4 * spans)))) for _ in range(spans)]
     text = corpus.passage(rng, max(tokens - sum(map(len, chunks)), 64))
@@ -37,7 +34,7 @@ def _places(corpus: Corpus, rng: random.Random, text: list[int], count: int) -> 
 
 
 def _question(corpus: Corpus, rng: random.Random, text: list[int], seam: int) -> Question:
-    decode: Callable[[list[int]], str] = corpus.backbone.tokenizer.decode
+    decode = corpus.backbone.text_of
     before, after = text[max(seam - _QUOTE, 0) : seam], text[seam : seam + _QUOTE]
     if len(before) < 4:
         return Question("How does the document begin?", decode(text[:_ANSWER]).strip())
@@ -53,6 +50,4 @@ def _question(corpus: Corpus, rng: random.Random, text: list[int], seam: int) ->
         earlier = decode(text[max(seam - _ANSWER, 0) : seam]).strip()
         return Question(f'What comes directly before "{decode(after).strip()}"?', earlier)
     across = text[max(seam - _QUOTE, 0) : seam + _QUOTE]
-    return Question(
-        f'Repeat the part that begins with "{decode(before[:6]).strip()}"', decode(across).strip()
-    )
+    return Question(f'Repeat the part that begins with "{decode(before[:6]).strip()}"', decode(across).strip())

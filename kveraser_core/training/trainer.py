@@ -70,7 +70,13 @@ def train(
         seconds = time.perf_counter() - started
         mean = sum(losses) / len(losses)
         if accelerator.is_main_process:
-            row = {"step": step + 1, "loss": mean, "learning_rate": rate, "gradient_norm": norm, "seconds": seconds}
+            row = {
+                "step": step + 1,
+                "loss": mean,
+                "learning_rate": rate,
+                "gradient_norm": norm,
+                "seconds": seconds,
+            }
             with (out / METRICS).open("a") as metrics:
                 metrics.write(json.dumps(row) + "\n")
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.steps:
