@@ -249,5 +249,5 @@ def test_without_an_eraser_the_method_says_so(name, context, spans):
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(UnknownMethod, match="'forget'.*full_recompute"):
+    with pytest.raises(UnknownMethod, match=r"'forget'.*full_recompute"):
         get_method("forget")

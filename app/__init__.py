@@ -1,0 +1,1 @@
+"""The Gradio front end. It imports kveraser_core and never torch."""
