@@ -132,7 +132,7 @@ class Handlers:
             rows: list[list[str]] = []
             for answer in session.compare(question, methods, sampling=sampling):
                 rows.append(_row(answer))
-                yield rows
+                yield list(rows)
             return
         text = ""
         for piece in session.stream(question, methods[0], sampling=sampling):

@@ -1,0 +1,107 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from kveraser_core.cli import main
+from tests.conftest import TEXT
+
+OLD = "the toll is fourteen silver coins"
+KEYS = {
+    "name", "answer", "erase_s", "question_prefill_s", "ttft_s", "decode_tokens_per_s", "tokens", "agreement", "kl",
+    "extra_bytes", "error",
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "harbour.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+@pytest.fixture
+def run(file, model_folder, capsys):
+    def call(command, *options):
+        code = main([command, file, "What is the toll?", "--model", str(model_folder), "--max-tokens", "8", *options])
+        return code, capsys.readouterr()
+
+    return call
+
+
+def test_ask_prints_one_stable_object(run, model_folder):
+    code, printed = run("ask", "--erase", OLD, "--method", "mask", "--json")
+    result = json.loads(printed.out)
+    assert code == 0
+    assert set(result) == {"document", "model", "eraser", "context_tokens", "spans", "question", "methods"}
+    assert result["document"] == "harbour.txt"
+    assert result["model"] == str(model_folder)
+    assert result["eraser"] is None
+    (span,) = result["spans"]
+    assert TEXT[span["start"] : span["end"]] == span["text"]
+    assert OLD in span["text"]
+    (method,) = result["methods"]
+    assert set(method) == KEYS
+    assert method["name"] == "mask"
+    assert method["ttft_s"] >= method["erase_s"] + method["question_prefill_s"]
+
+
+def test_compare_runs_every_method(run, save_adapter):
+    folder = save_adapter()
+    code, printed = run("compare", "--erase-range", "10:60", "--eraser", str(folder), "--json")
+    result = json.loads(printed.out)
+    assert code == 0
+    assert result["eraser"] == str(folder)
+    by_name = {method["name"]: method for method in result["methods"]}
+    assert len(by_name) == 8
+    assert by_name["full_recompute"]["kl"] == 0
+    assert all(method["error"] is None for method in by_name.values())
+
+
+def test_tables_for_people(run):
+    code, printed = run("compare", "--erase", OLD)
+    assert code == 0
+    assert "local_repair" in printed.out
+    assert "No eraser is loaded" in printed.out
+    code, printed = run("ask")
+    assert code == 0
+    assert "erased: nothing" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--erase", "not in there"], "does not contain"),
+        (["--erase-range", "5:2"], "does not fit"),
+        (["--erase-range", "0:99999"], "does not fit"),
+        (["--method", "forget"], "no erase method 'forget'"),
+        (["--pages", "2-3"], "There are no pages 2-3"),
+        (["--temperature", "-1"], "cannot be negative"),
+        (["--eraser", "."], "is not an eraser"),
+    ],
+)
+def test_what_the_user_got_wrong_ends_with_2_and_a_sentence(run, options, sentence):
+    code, printed = run("ask", *options)
+    assert code == 2
+    assert sentence in " ".join(printed.err.split())
+    assert printed.out == ""
+
+
+def test_ranges_are_checked(run, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("ask", "--erase-range", "ten:20")
+    assert caught.value.code == 2
+    assert "two character offsets" in capsys.readouterr().err
+
+
+def test_a_missing_file_ends_with_2(capsys, model_folder):
+    assert main(["ask", "absent.txt", "What?", "--model", str(model_folder)]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_help_needs_no_model():
+    done = subprocess.run(
+        [sys.executable, "-m", "kveraser_core", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "compare" in done.stdout
