@@ -1,4 +1,4 @@
-"""The command line: `python -m kveraser_core ask | compare`.
+"""The command line: `python -m kveraser_core ask | compare | train | evaluate`.
 
 Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
 2 is something the user can put right, said in one sentence.
@@ -6,6 +6,7 @@ Answers and tables go to standard output, progress and errors to standard error.
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
@@ -18,6 +19,7 @@ _errors = Console(stderr=True, highlight=False, markup=False)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
+    options.typed = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         options.run(options)
@@ -41,7 +43,76 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         command.set_defaults(run=_question, command=name)
         _question_options(command)
+    train = commands.add_parser("train", help="train an eraser", description="Train an eraser, in two stages.")
+    stages = train.add_subparsers(required=True, metavar="STAGE", dest="stage")
+    first = stages.add_parser("pretrain", help="stage 1, on running text: erase a foreign chunk of it")
+    second = stages.add_parser("finetune", help="stage 2, on a mixture of tasks")
+    second.add_argument("--from", dest="start", required=True, metavar="DIR", help="the eraser of stage 1")
+    second.add_argument("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
+    _articles_option(second)
+    for stage in (first, second):
+        stage.set_defaults(run=_train)
+        _training_options(stage)
+    measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
+    measure.set_defaults(run=_evaluate)
+    _evaluation_options(measure)
     return parser
+
+
+def _training_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
+    add("--out", required=True, metavar="DIR", help="where the eraser goes; a run stopped there goes on")
+    add("--method", choices=("kveraser", "kveraser_repair"), default="kveraser", help="the method to train for")
+    add("--steps", type=int, default=1000, metavar="N")
+    add("--contexts-per-step", type=int, default=2, metavar="N")
+    add("--learning-rate", type=float, default=4e-4, metavar="R")
+    add("--rank", type=int, default=16, metavar="N")
+    add("--longest", type=int, default=700, metavar="TOKENS", help="the longest context (default 700)")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--checkpoint-every", type=int, default=50, metavar="STEPS")
+    add("--threads", type=int, metavar="N", help="CPU threads; two runs with one each are faster than one with two")
+
+
+def _evaluation_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of held-out text")
+    add("--qa", metavar="FILE", help="questions in SQuAD v1.1 format")
+    _articles_option(command)
+    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
+    add("--tasks", type=_names, default=["all"], metavar="A,B", help="default all")
+    add("--lengths", type=_numbers, default=[512, 1024, 2048, 4096, 7600], metavar="N,N", help="document tokens")
+    add("--n", type=int, default=20, metavar="N", help="examples for each task and length (default 20)")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
+
+
+def _articles_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--articles",
+        type=_range(":", "A:B, two article numbers"),
+        default=(0, None),
+        metavar="A:B",
+        help="use only these articles of the question file, from 0 up to but without B",
+    )
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", metavar="ID", help="a model folder or hub id; default: the packaged model")
+    command.add_argument("--device", help="cuda, mps or cpu; default: the first there is")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    if not all(name.isdigit() for name in _names(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers")
+    return [int(name) for name in _names(text)]
 
 
 def _question_options(command: argparse.ArgumentParser) -> None:
@@ -66,9 +137,8 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="read only these pages")
     add("--password", help="the password of an encrypted PDF")
     add("--method", action="append", metavar="NAME", help="an erase method (repeatable)")
-    add("--model", metavar="ID", help="a model folder or hub id; default: the packaged model")
+    _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
-    add("--device", help="cuda, mps or cpu; default: the first there is")
     add("--max-tokens", type=int, default=128, metavar="N", help="longest answer, in tokens (default 128)")
     add("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy (default)")
     add("--top-p", type=float, default=1.0, metavar="P")
@@ -90,5 +160,17 @@ def _question(options: argparse.Namespace) -> None:
     from kveraser_core.question_command import (
         run,
     )  # torch loads here, after the arguments are known to be right
+
+    run(options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from kveraser_core.training.command import run
+
+    run(options)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from kveraser_core.evaluation.command import run
 
     run(options)

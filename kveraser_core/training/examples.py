@@ -7,11 +7,16 @@ from kveraser_core.spans import Span
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its right answer, and what an answer must not contain once the spans are erased."""
+    """A question and its right answer.
+
+    An answer is right if it contains `accept` (the whole `answer` where that is empty), and leaks if it
+    contains `forbidden`, which only the spans say.
+    """
 
     text: str
     answer: str
     forbidden: str = ""
+    accept: str = ""
 
 
 @dataclass(frozen=True)

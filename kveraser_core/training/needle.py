@@ -45,10 +45,13 @@ _VALUES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def needle(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3) -> Example:
+def needle(
+    corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3, unanswered: float = 0.2
+) -> Example:
     """Prose of about `tokens` tokens with a true needle for each erased passage that contradicts it.
 
-    One time in five the needle of a passage has no true counterpart: what is asked is said nowhere else.
+    A share `unanswered` of them has no true counterpart: what is asked is said nowhere else, and the
+    answer is the erased one, so that training sees how unlikely it has become.
     """
     tokenize = corpus.backbone.tokenize
     inserts: list[Insert] = []
@@ -64,16 +67,16 @@ def needle(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, ques
         around = [corpus.passage(rng, rng.randint(4, max(room // 4, 5))) if rng.random() < 0.5 else [] for _ in "ab"]
         passage = [*around[0], *tokenize(f" {lie[0]} ")[0], *around[1]]
         inserts.append(Insert(places.pop(), passage, True))
-        if rng.random() < 0.8:
+        if rng.random() >= unanswered:
             inserts.append(Insert(places.pop(), tokenize(f" {truth[0]} ")[0], False))
-            asked.append(Question(form[1].format(place=place), truth[0], lie[1]))
+            asked.append(Question(form[1].format(place=place), truth[0], lie[1], truth[1]))
         else:
             asked.append(Question(form[1].format(place=place), lie[0], lie[1]))
     other = rng.choice(_FORMS)
     place = rng.choice([name for name in _PLACES if all(name not in question.text for question in asked)])
-    (sentence, _), _ = _statements(rng, other, place)
+    (sentence, value), _ = _statements(rng, other, place)
     inserts.append(Insert(rng.choice(starts), tokenize(f" {sentence} ")[0], False))
-    asked.append(Question(other[1].format(place=place), sentence))
+    asked.append(Question(other[1].format(place=place), sentence, "", value))
     return assemble(TASK, text, inserts, asked[:questions])
 
 

@@ -1,0 +1,1 @@
+"""Measuring erase methods: tasks on held-out text, every method on the same examples, a report."""

@@ -1,0 +1,40 @@
+"""`evaluate`: measure erase methods on held-out text and write the report."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from transformers.utils.logging import disable_progress_bar
+
+from kveraser_core.backbone import Backbone
+from kveraser_core.evaluation.report import write_report
+from kveraser_core.evaluation.runner import RESULTS, Plan, evaluate, read_results, usable_methods
+from kveraser_core.evaluation.tasks import TASKS, check_tasks
+from kveraser_core.training.corpus import Corpus
+from kveraser_core.training.document_qa import QuestionFile
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluate as `options` say; results and report go to `options.out`."""
+    disable_progress_bar()
+    backbone = Backbone.load(options.model, options.eraser, options.device)
+    questions = QuestionFile(backbone, options.qa, slice(*options.articles)) if options.qa else None
+    tasks = list(TASKS) if options.tasks == ["all"] else options.tasks
+    check_tasks(tasks, questions)
+    plan = Plan(tasks, usable_methods(backbone, options.methods), options.lengths, options.n, options.seed)
+    out = Path(options.out)
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("Evaluating", total=None)
+        evaluate(
+            backbone,
+            Corpus(backbone, options.corpus),
+            questions,
+            plan,
+            out,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    write_report(read_results(out / RESULTS), shlex.join(["kveraser", *options.typed]), out)
+    print(out / "report.md")

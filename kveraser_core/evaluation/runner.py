@@ -1,0 +1,160 @@
+"""Every method on every example: one line of results each, resumable.
+
+The reference of an example is full recompute; its own greedy answer is the one along which the other
+methods' distributions are compared. `noise_floor` is full recompute prefilled in other chunks.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kveraser_core.backbone import Backbone
+from kveraser_core.context import Context, read_context
+from kveraser_core.erasers import METHODS, get_method
+from kveraser_core.erasers.base import ErasedCache
+from kveraser_core.errors import KVEraserError
+from kveraser_core.evaluation.metrics import contains, f1
+from kveraser_core.evaluation.tasks import held_out
+from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate, prefill
+from kveraser_core.kv_cache import synchronize
+from kveraser_core.training.corpus import Corpus
+from kveraser_core.training.document_qa import QuestionFile
+from kveraser_core.training.examples import Example
+
+NOISE_FLOOR = "noise_floor"
+REFERENCE = "full_recompute"
+RESULTS = "results.jsonl"
+_OTHER_CHUNK = 200
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one method made of one example. Times in seconds, `kl` in nats a token of the reference's answer."""
+
+    task: str
+    tokens: int
+    number: int
+    method: str
+    context_tokens: int
+    span_tokens: int
+    question: str
+    gold: str
+    answer: str
+    correct: bool
+    reference_correct: bool
+    f1: float
+    leak: bool | None
+    top1: float
+    kl: float
+    erase_s: float
+    ttft_s: float
+    extra_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: `count` examples for each task and each length in `lengths` (document tokens)."""
+
+    tasks: Sequence[str]
+    methods: Sequence[str]
+    lengths: Sequence[int]
+    count: int
+    seed: int = 0
+    max_tokens: int = 24
+
+
+def evaluate(
+    backbone: Backbone,
+    corpus: Corpus,
+    question_file: QuestionFile | None,
+    plan: Plan,
+    out: Path,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Measure `plan` and append to `results.jsonl` in `out`; examples that are there already are skipped.
+
+    `report` gets the examples done and their total.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / RESULTS
+    done = {(row["task"], row["tokens"], row["number"]) for row in read_results(path)}
+    wanted = [
+        (task, tokens, number) for number in range(plan.count) for tokens in plan.lengths for task in plan.tasks
+    ]
+    for place, key in enumerate(wanted):
+        if key not in done:
+            task, tokens, number = key
+            example = held_out(task, corpus, question_file, tokens, number, plan.seed)
+            rows = [asdict(result) for result in _measure(backbone, example, plan, tokens, number)]
+            with path.open("a") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        report(place + 1, len(wanted))
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The rows of a results file; none where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, number: int) -> Iterator[Result]:
+    context = read_context(backbone, example.ids)
+    spans = [span.shifted(context.document_start) for span in example.spans]
+    (question,) = example.questions
+    prompt = context.prompt.question_ids(question.text)
+    accept = question.accept or question.answer
+    reference_ids: list[int] = []
+    reference = None
+    right = False
+    for name in [REFERENCE, NOISE_FLOOR, *(name for name in plan.methods if name != REFERENCE)]:
+        started = time.perf_counter()
+        erased = _other_chunks(context, example) if name == NOISE_FLOOR else get_method(name).erase(context, spans)
+        synchronize(backbone.device)
+        erase_s = time.perf_counter() - started
+        *_, answer = generate(backbone, erased.cache, prompt, Sampling(max_tokens=plan.max_tokens))
+        assert isinstance(answer, Generated)
+        if reference is None:
+            reference_ids = answer.token_ids
+            reference = answer_logits(backbone, erased.cache, prompt, reference_ids)
+            right = contains(answer.text, accept)
+        top1, kl = agreement(reference, answer_logits(backbone, erased.cache, prompt, reference_ids))
+        yield Result(
+            task=example.task,
+            tokens=tokens,
+            number=number,
+            method=name,
+            context_tokens=len(context.ids),
+            span_tokens=sum(map(len, spans)),
+            question=question.text,
+            gold=question.answer,
+            answer=answer.text,
+            correct=contains(answer.text, accept),
+            reference_correct=right,
+            f1=f1(answer.text, question.answer),
+            leak=contains(answer.text, question.forbidden) if question.forbidden else None,
+            top1=top1,
+            kl=kl,
+            erase_s=erase_s,
+            ttft_s=erase_s + answer.question_prefill_s + answer.first_token_s,
+            extra_bytes=erased.extra_bytes,
+        )
+        erased.release()
+
+
+def _other_chunks(context: Context, example: Example) -> ErasedCache:
+    cache = context.cache.another(context.cache.capacity)
+    prefill(context.backbone, [*context.prompt.head_ids, *example.kept_ids], cache, chunk=_OTHER_CHUNK)
+    return ErasedCache(cache, cache.used_bytes)
+
+
+def usable_methods(backbone: Backbone, names: Sequence[str]) -> list[str]:
+    """`names` in the registry's order, all methods for `all`. Raises where one cannot be used."""
+    chosen = [name for name in METHODS if name in names or "all" in names]
+    for name in names:
+        if name != "all":
+            get_method(name)
+    if backbone.eraser is None and (missing := [name for name in chosen if name.startswith("kveraser")]):
+        raise KVEraserError(f"{missing[0]} needs an eraser and none is loaded: give one with --eraser.")
+    return chosen
