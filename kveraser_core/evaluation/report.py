@@ -26,7 +26,8 @@ def write_report(rows: list[Row], command: str, out: Path) -> None:
         "",
         f"`{command}`",
         "",
-        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}. "
+        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}. "
         "Means with 95% bootstrap intervals. Accuracy and leak count the examples that full recompute answers "
         "right; KL (nats a token) and top-1 are against full recompute along its own answer.",
         "",
