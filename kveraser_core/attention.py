@@ -19,6 +19,7 @@ from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 NAME = "kveraser"
 
+_SPLIT_FROM, _PARTS = 6000, 8
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 
@@ -30,11 +31,14 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     the first `length - n + i + 1` keys.
     """
     new, length = query.shape[2], key.shape[2]
+    fast = query.device.type == "cpu" and not (torch.is_grad_enabled() and query.requires_grad)
+    if fast and new == 1 and length >= _SPLIT_FROM and query.shape[0] == 1:
+        return _split_decoding(query, key, value, scale)
     if new == 1 or new == length:
         return scaled_dot_product_attention(
             query, key, value, is_causal=new > 1, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
         )
-    if query.device.type != "cpu" or (torch.is_grad_enabled() and query.requires_grad):
+    if not fast:
         groups = query.shape[1] // key.shape[1]
         bias: Any = causal_lower_right(new, length)
         return scaled_dot_product_attention(
@@ -49,6 +53,20 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     own, own_lse = _flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scale)
     share = torch.sigmoid(seen_lse - own_lse).unsqueeze(-1)
     return own.float().lerp(seen.float(), share).to(query.dtype)
+
+
+def _split_decoding(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """One query over a long past, which is cut into parts so that every core has as much to read.
+
+    (Flash-Decoding, Dao et al. 2023.) Needs batch size 1.
+    """
+    rest = key.shape[2] % _PARTS
+    parts = [states[0, :, rest:].unflatten(1, (_PARTS, -1)).transpose(0, 1) for states in (key, value)]
+    out, lse = _flash(query.expand(_PARTS, -1, -1, -1), *parts, 0.0, False, scale=scale)
+    if rest:
+        first, first_lse = _flash(query, key[:, :, :rest], value[:, :, :rest], 0.0, False, scale=scale)
+        out, lse = torch.cat((out, first)), torch.cat((lse, first_lse))
+    return (out * lse.softmax(0).unsqueeze(-1)).sum(0, keepdim=True).to(query.dtype)
 
 
 def _attention_forward(

@@ -1,4 +1,4 @@
-"""The command line: `python -m kveraser_core ask | compare | train | evaluate`.
+"""The command line: `python -m kveraser_core ask | compare | train | evaluate | bench`.
 
 Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
 2 is something the user can put right, said in one sentence.
@@ -56,7 +56,21 @@ def _parser() -> argparse.ArgumentParser:
     measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
     measure.set_defaults(run=_evaluate)
     _evaluation_options(measure)
+    bench = commands.add_parser("bench", help="measure time and memory")
+    bench.set_defaults(run=_bench)
+    _bench_options(bench)
     return parser
+
+
+def _bench_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    add("--text", required=True, metavar="FILE", help="a text of at least the greatest length")
+    add("--lengths", type=_numbers, default=[1024, 4096, 7900], metavar="N,N", help="document tokens")
+    add("--span", type=int, default=100, metavar="TOKENS")
+    add("--repeats", type=int, default=7, metavar="N")
+    add("--out", required=True, metavar="DIR", help="where results and report go")
 
 
 def _training_options(command: argparse.ArgumentParser) -> None:
@@ -172,5 +186,11 @@ def _train(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from kveraser_core.evaluation.command import run
+
+    run(options)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from kveraser_core.benchmark import run
 
     run(options)

@@ -19,7 +19,9 @@ def reference(query, key, value, scale):
     return out
 
 
-@pytest.mark.parametrize(("new", "length"), [(1, 1), (1, 40), (9, 9), (9, 40), (39, 40), (130, 700)])
+@pytest.mark.parametrize(
+    ("new", "length"), [(1, 1), (1, 40), (9, 9), (9, 40), (39, 40), (130, 700), (1, 6001), (1, 6008)]
+)
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (6, 2)])
 @pytest.mark.parametrize("grad", [False, True])
 def test_it_is_causal_attention(new, length, heads, kv_heads, grad):
