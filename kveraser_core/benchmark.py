@@ -45,14 +45,13 @@ def run(options: argparse.Namespace) -> None:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
+    _warm_up(backbone, ids)
     for tokens in options.lengths:
         if len(ids) < tokens:
             raise KVEraserError(f"{options.text} has {len(ids):,} tokens, {tokens:,} are needed: give a longer text.")
         context = read_context(backbone, ids[:tokens])
         start = context.document_start + tokens // 20
         span = Span(start, start + options.span)
-        if not rows:
-            _warm_up(backbone, ids)
         rows.append(_memory(context, span))
         rows += _methods(context, span, options.repeats)
         rows.append(_decoding(context, plain, options.repeats))
