@@ -1,0 +1,308 @@
+"""Tasks are what they say they are; the loss is what it says it is; a stopped run goes on to the same result."""
+
+import json
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import DynamicCache
+
+from kveraser_core.adapters import load_adapter
+from kveraser_core.backbone import Backbone
+from kveraser_core.cli import main
+from kveraser_core.spans import Span
+from kveraser_core.training.corpus import Corpus, CorpusError
+from kveraser_core.training.distill import Distiller
+from kveraser_core.training.document_qa import QuestionFile, QuestionsError, document_qa
+from kveraser_core.training.examples import Example, Insert, Question, assemble
+from kveraser_core.training.mixture import FINETUNE, Mixture
+from kveraser_core.training.needle import needle
+from kveraser_core.training.recipe import Recipe
+from kveraser_core.training.skill_file import skill_file
+from kveraser_core.training.span_neighbour import span_neighbour
+from kveraser_core.training.trainer import train
+from tests.conftest import TEXT, tiny_model
+
+WORDS = [
+    "harbour",
+    "lamp",
+    "toll",
+    "rope",
+    "gull",
+    "tide",
+    "crane",
+    "barrel",
+    "captain",
+    "signal",
+    "anchor",
+    "winter",
+    "morning",
+    "quay",
+]
+
+
+def prose(seed, sentences=260):
+    rng = random.Random(seed)
+    return " ".join(" ".join(rng.choices(WORDS, k=rng.randint(4, 9))).capitalize() + "." for _ in range(sentences))
+
+
+@pytest.fixture
+def corpus(llama, tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"{seed}.txt").write_text(prose(seed))
+    return Corpus(llama, [folder])
+
+
+@pytest.fixture
+def squad(tmp_path):
+    articles = []
+    for number in range(4):
+        paragraphs = []
+        for part in range(3):
+            answer = f"{1800 + 10 * number + part}"
+            context = (
+                f"{prose(10 * number + part, 3)} The pier {number}-{part} was built in {answer}. {prose(part, 2)}"
+            )
+            asked = {
+                "id": f"{number}{part}",
+                "question": f"When was the pier {number}-{part} built?",
+                "answers": [{"text": answer, "answer_start": context.index(answer)}],
+            }
+            paragraphs.append({"context": context, "qas": [asked]})
+        articles.append({"title": str(number), "paragraphs": paragraphs})
+    path = tmp_path / "qa.json"
+    path.write_text(json.dumps({"version": "test", "data": articles}))
+    return path
+
+
+def erased(backbone, example):
+    return [backbone.text_of(example.ids[span.start : span.end]) for span in example.spans]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("spans", [1, 3])
+def test_span_neighbour_puts_foreign_text_into_a_passage(corpus, seed, spans):
+    example = span_neighbour(corpus, random.Random(seed), 400, spans)
+    assert len(example.spans) == spans
+    assert 300 <= len(example.ids) <= 420
+    kept = corpus.backbone.text_of(example.kept_ids)
+    whole = [corpus.backbone.text_of(text) for text in corpus.texts]
+    assert any(kept in text for text in whole)
+    assert all(any(chunk in text for text in whole) for chunk in erased(corpus.backbone, example))
+    assert all(question.answer in kept for question in example.questions)
+
+
+def test_span_neighbour_reaches_the_very_start_and_the_very_end(corpus):
+    examples = [span_neighbour(corpus, random.Random(seed), 300) for seed in range(60)]
+    assert any(example.spans[0].start == 0 for example in examples)
+    assert any(example.spans[0].end == len(example.ids) for example in examples)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("spans", [1, 2])
+def test_a_needle_is_contradicted_inside_its_span_only(corpus, seed, spans):
+    example = needle(corpus, random.Random(seed), 600, spans, unanswered=0.0)
+    kept, lies = corpus.backbone.text_of(example.kept_ids), erased(corpus.backbone, example)
+    assert len(lies) == spans
+    for question in example.questions[:spans]:
+        assert question.answer in kept
+        assert question.accept in question.answer
+        assert question.answer.replace(question.accept, question.forbidden) not in kept
+        assert any(question.answer.replace(question.accept, question.forbidden) in lie for lie in lies)
+
+
+def test_some_needles_are_said_nowhere_but_in_the_span(corpus):
+    example = needle(corpus, random.Random(1), 500, unanswered=1.0)
+    question = example.questions[0]
+    assert question.answer not in corpus.backbone.text_of(example.kept_ids)
+    assert question.answer in erased(corpus.backbone, example)[0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_malicious_skill_is_in_its_span_only(corpus, seed):
+    example = skill_file(corpus, random.Random(seed), 700)
+    kept, (lie,) = corpus.backbone.text_of(example.kept_ids), erased(corpus.backbone, example)
+    question = example.questions[0]
+    assert question.forbidden in lie
+    assert question.forbidden not in kept
+    assert f"Skill: {question.answer}\n" in kept
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_distractor_is_the_answers_sentence_with_another_answer(llama, squad, seed):
+    file = QuestionFile(llama, squad, slice(0, 3))
+    assert len(file.items) == 9
+    example = document_qa(file, random.Random(seed), 500)
+    kept, lies = llama.text_of(example.kept_ids), erased(llama, example)
+    question = example.questions[0]
+    assert question.answer in kept
+    assert len(lies) == 1
+    pier = question.text.removeprefix("When was the ").removesuffix(" built?")
+    assert f"The {pier} was built in {question.forbidden}." in lies[0]
+    assert f"The {pier} was built in {question.answer}." in kept
+    assert question.forbidden != question.answer
+    assert not lies[0].count(question.answer)
+
+
+def test_what_cannot_be_trained_on_is_refused(llama, tmp_path):
+    with pytest.raises(CorpusError, match="no file or folder"):
+        Corpus(llama, [tmp_path / "absent"])
+    with pytest.raises(CorpusError, match="too little text"):
+        Corpus(llama, [tmp_path])
+    bad = tmp_path / "bad.json"
+    bad.write_text("{}")
+    with pytest.raises(QuestionsError, match="SQuAD"):
+        QuestionFile(llama, bad)
+    (tmp_path / "a.txt").write_text(prose(0))
+    short = Corpus(llama, [tmp_path / "a.txt"])
+    with pytest.raises(CorpusError, match="longer texts"):
+        short.passage(random.Random(0), 10**6)
+
+
+def test_assemble_by_hand():
+    made = assemble("t", [1, 2, 3, 4], [Insert(4, [9], True), Insert(1, [7, 8], True), Insert(1, [5], False)], [])
+    assert made.ids == [1, 7, 8, 5, 2, 3, 4, 9]
+    assert made.spans == (Span(1, 3), Span(7, 8))
+    assert made.kept_ids == [1, 5, 2, 3, 4]
+
+
+@pytest.mark.parametrize("method", ["kveraser", "kveraser_repair"])
+def test_the_loss_is_the_kl_of_two_plain_passes(method, llama, save_adapter):
+    """With an adapter, for one span and one question, everything done again by transformers and PEFT."""
+    folder = save_adapter()
+    llama.eraser = load_adapter(llama.model, folder, torch.float32)
+    ids = llama.tokenize(TEXT)[0]
+    span = Span(30, 50)
+    example = Example("t", ids, (span,), (Question("What is the toll?", "Thirty coins."),))
+    distiller = Distiller(llama, method, k=len(ids))
+    loss = distiller.loss(example)
+
+    head = distiller.prompt.head_ids
+    asked = distiller.prompt.question_ids("What is the toll?")
+    answer = [*llama.tokenize("Thirty coins.")[0], *llama.end_ids]
+    plain, steering = tiny_model("llama", "sdpa"), PeftModel.from_pretrained(tiny_model("llama", "sdpa"), folder)
+
+    def read(model, cache, tokens, first):
+        positions = torch.arange(first, first + len(tokens))[None]
+        with torch.no_grad():
+            return model(torch.tensor([tokens]), past_key_values=cache, position_ids=positions).logits[0]
+
+    def answered(cache, first):
+        return read(plain, cache, [*asked, *answer[:-1]], first)[-len(answer) :].log_softmax(-1)
+
+    exact = DynamicCache()
+    left = [*head, *example.kept_ids]
+    read(plain, exact, left, 0)
+    steered = DynamicCache()
+    start = len(head) + span.start
+    read(plain, steered, [*head, *ids[: span.start]], 0)
+    read(steering, steered, ids[span.start : span.end], start)
+    edited = DynamicCache()
+    if method == "kveraser":
+        original = DynamicCache()
+        read(plain, original, [*head, *ids], 0)
+        for number, (ours, theirs) in enumerate(zip(steered.layers, original.layers, strict=True)):
+            end = start + len(span)
+            edited.update(
+                torch.cat((ours.keys, theirs.keys[:, :, end:]), 2),
+                torch.cat((ours.values, theirs.values[:, :, end:]), 2),
+                number,
+            )
+        first = len(head) + len(ids)
+    else:
+        rotation = llama.new_cache(1).rotation
+        for number, (ours, theirs) in enumerate(zip(steered.layers, exact.layers, strict=True)):
+            moved = rotation.shift(ours.keys[:, :, start:], number, -len(span))
+            edited.update(
+                torch.cat((theirs.keys, moved), 2), torch.cat((theirs.values, ours.values[:, :, start:]), 2), number
+            )
+        first = len(left)
+    teacher, student = answered(exact, len(left)), answered(edited, first)
+    expected = (teacher.exp() * (teacher - student)).sum(-1).mean()
+    assert expected > 1e-3
+    torch.testing.assert_close(loss, expected, atol=1e-5, rtol=1e-3)
+
+
+def test_training_lowers_the_loss_and_leaves_the_backbone_alone(llama, tmp_path):
+    (tmp_path / "a.txt").write_text(prose(1))
+    mixture = Mixture(Corpus(llama, [tmp_path / "a.txt"]), None, shortest=80, longest=120)
+    always = mixture.example(random.Random(0))
+    mixture = SimpleNamespace(example=lambda rng: always)
+    before = {name: weight.clone() for name, weight in llama.model.state_dict().items()}
+    losses = []
+    recipe = Recipe(steps=40, learning_rate=5e-3, warmup=3, checkpoint_every=40)
+    train(llama, mixture, recipe, tmp_path / "out", report=lambda step, loss, seconds: losses.append(loss))
+    assert losses[-1] < 0.7 * losses[0]
+    after = llama.model.state_dict()
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+    peft = PeftModel.from_pretrained(tiny_model("llama"), tmp_path / "out")
+    assert any("lora" in name for name, _ in peft.named_parameters())
+    assert load_adapter(tiny_model("llama"), tmp_path / "out").config.r == 16
+
+
+def test_a_stopped_run_goes_on_to_the_same_result(tokenizer, squad, tmp_path):
+    (tmp_path / "a.txt").write_text(prose(1, 400))
+
+    def run(out, steps, stop=None):
+        backbone = Backbone(tiny_model("llama"), tokenizer, "tiny")
+        questions = QuestionFile(backbone, squad)
+        mixture = Mixture(Corpus(backbone, [tmp_path / "a.txt"]), questions, dict(FINETUNE), 120, 240)
+
+        def watch(step, loss, seconds):
+            if step == stop:
+                raise KeyboardInterrupt
+
+        try:
+            return train(backbone, mixture, Recipe(steps=steps, checkpoint_every=4), tmp_path / out, report=watch)
+        except KeyboardInterrupt:
+            return None
+
+    whole = run("whole", 9)
+    assert run("parts", 9, stop=6) is None
+    parts = run("parts", 9)
+    assert all(torch.equal(whole.weights[key], weight) for key, weight in parts.weights.items())
+    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 10))
+
+
+def test_both_stages_and_an_evaluation_from_the_command_line(model_folder, squad, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text(prose(5, 500))
+    common = ["--model", str(model_folder), "--device", "cpu", "--corpus", str(text)]
+    brief = ["--steps", "2", "--longest", "220", "--checkpoint-every", "1"]
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    assert main(["train", "pretrain", *common, *brief, "--out", first]) == 0
+    qa = ["--qa", str(squad), "--articles", "0:3"]
+    assert main(["train", "finetune", *common, *brief, *qa, "--from", first, "--out", second]) == 0
+    card = (tmp_path / "second" / "README.md").read_text()
+    assert "text.txt, qa.json (articles 1 to 3)" in card
+    assert (tmp_path / "second" / "loss.png").stat().st_size > 1000
+    out = tmp_path / "evaluation"
+    measure = ["evaluate", *common, *qa, "--eraser", second, "--lengths", "300", "--n", "2", "--out", str(out)]
+    assert main(measure) == 0
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert len(rows) == 5 * 2 * 9
+    assert main(measure) == 0
+    assert (out / "results.jsonl").read_text().count("\n") == len(rows)
+    report = (out / "report.md").read_text()
+    assert "| noise_floor |" in report
+    assert "## document_qa" in report
+    assert {row["kl"] for row in rows if row["method"] == "full_recompute"} == {0.0}
+    assert (out / "accuracy.png").exists()
+    assert main([*measure[:-1], str(tmp_path / "other"), "--tasks", "juggling"]) == 2
+    assert "no task 'juggling'" in capsys.readouterr().err
+
+
+def test_bench_writes_its_report(model_folder, save_adapter, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(prose(5, 300))
+    options = ["--lengths", "400", "--span", "40", "--repeats", "2", "--out", str(tmp_path / "bench")]
+    chosen = ["--model", str(model_folder), "--eraser", str(save_adapter()), "--device", "cpu"]
+    assert main(["bench", "--text", str(text), *chosen, *options]) == 0
+    assert "| kveraser |" in (tmp_path / "bench" / "report.md").read_text()
+    rows = [json.loads(line) for line in (tmp_path / "bench" / "results.jsonl").read_text().splitlines()]
+    assert {row["what"] for row in rows} == {"memory", "method", "decode"}
