@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from app.page import build_page, launch_page
+from app.page import build_page
+from app.server import serve
 from app.store import SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.errors import KVEraserError
@@ -21,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         backbone = Backbone.load(options.model, options.eraser)
-        launch_page(build_page(backbone, SessionStore()), options.host, options.port)
-    except (KVEraserError, OSError) as error:
+        serve(build_page(backbone, SessionStore()), options.host, options.port)
+    except KVEraserError as error:
         Console(stderr=True, markup=False).print(f"kveraser: {error}")
         return 2
     return 0

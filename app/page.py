@@ -9,7 +9,6 @@ from app.handlers import HEADERS, Handlers
 from app.samples import sample_choices
 from app.store import SessionStore
 from kveraser_core.backbone import Backbone
-from kveraser_core.documents import MAX_BYTES
 from kveraser_core.erasers import METHODS
 
 _KEEP_UPLOADS_S = 3600
@@ -67,17 +66,3 @@ def build_page(backbone: Backbone, store: SessionStore) -> gr.Blocks:
         gr.on([ask.click, question.submit], handlers.ask, [key, question, methods], answers, api_name="ask", **model)
         page.unload(handlers.close)
     return page
-
-
-def launch_page(page: gr.Blocks, host: str, port: int) -> None:
-    """Serve `page` until interrupted. Raises `OSError` when the port is taken."""
-    page.queue(max_size=32)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        max_file_size=MAX_BYTES,
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        theme=gr.themes.Soft(),
-    )

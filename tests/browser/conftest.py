@@ -35,7 +35,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             [sys.executable, "-u", "app.py", "--port", str(port)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
         )
     deadline = time.monotonic() + 180
-    while "To create a public link" not in log.read_text():
+    while "KVEraser is at" not in log.read_text():
         if server.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"the server did not start:\n{log.read_text()}")
         time.sleep(0.2)

@@ -78,9 +78,9 @@ def test_upload_erase_undo_and_ask(page: Page, tmp_path: Path) -> None:
     page.locator("#question textarea").fill("How many coins is the toll?")
     page.locator("#methods").get_by_label("mask").check()
     page.locator("#ask").click()
-    rows = page.locator("#answers tbody tr")
-    expect(rows.filter(has_text="mask").first).to_be_visible()
-    cells = rows.filter(has_text="full_recompute").first.locator("td")
+    answers = page.locator("#answers")
+    expect(answers.get_by_role("row", name=re.compile("^mask"))).to_be_visible()
+    cells = answers.get_by_role("row", name=re.compile("^full_recompute")).get_by_role("gridcell")
     figures = [text.strip() for text in cells.all_text_contents()]
     assert any("30" in text for text in figures)
     assert "1.00" in figures
