@@ -12,14 +12,15 @@ import gradio as gr
 from app.document_view import from_browser, to_browser
 from app.samples import sample_path
 from app.store import SessionStore
+from kveraser_core.answers import FIGURES, Answer, figures
 from kveraser_core.backbone import Backbone
 from kveraser_core.documents import load_document
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Sampling
-from kveraser_core.session import Answer, DocumentSession
+from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span
 
-HEADERS = ["Method", "Answer", "Erase s", "Question s", "First token s", "Tokens/s", "Top-1", "KL", "Extra MB"]
+HEADERS = ["method", "answer", *FIGURES]
 _log = logging.getLogger(__name__)
 
 
@@ -140,7 +141,7 @@ class Handlers:
                 yield [_row(piece)]
             else:
                 text += piece
-                yield [[methods[0], text, *[""] * (len(HEADERS) - 2)]]
+                yield [[methods[0], text, *[""] * len(FIGURES)]]
 
     def close(self, request: gr.Request) -> None:
         """Free what a closed tab held."""
@@ -160,19 +161,6 @@ def _erased(session: DocumentSession) -> str:
 
 
 def _row(answer: Answer) -> list[str]:
-    def show(figure: float | None, form: str) -> str:
-        return "" if figure is None else format(figure, form)
-
     if answer.error:
-        return [answer.method, answer.error, *[""] * (len(HEADERS) - 2)]
-    return [
-        answer.method,
-        answer.text,
-        f"{answer.erase_s:.3f}",
-        f"{answer.question_prefill_s:.3f}",
-        f"{answer.ttft_s:.3f}",
-        show(answer.decode_tokens_per_s, ".1f"),
-        show(answer.agreement, ".2f"),
-        show(answer.kl, ".4f"),
-        f"{answer.extra_bytes / 2**20:.1f}",
-    ]
+        return [answer.method, answer.error, *[""] * len(FIGURES)]
+    return [answer.method, answer.text, *figures(answer)]

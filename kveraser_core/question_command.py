@@ -9,11 +9,12 @@ from rich.progress import Progress
 from rich.table import Table
 from transformers.utils.logging import disable_progress_bar
 
+from kveraser_core.answers import FIGURES, Answer, figures
 from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document, load_document
 from kveraser_core.erasers import METHODS, get_method
 from kveraser_core.generation import Sampling
-from kveraser_core.session import Answer, DocumentSession
+from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span, find_text
 
 
@@ -105,27 +106,12 @@ def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     out.print(f"{session.document.title}: {len(session.context.ids):,} tokens in context, erased: {erased}")
     table = Table()
     table.add_column("method")
-    for column in ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", "extra MB"):
+    for column in FIGURES:
         table.add_column(column, justify="right")
     for answer in answers:
         if answer.error is None:
-            table.add_row(answer.method, *_figures(answer))
+            table.add_row(answer.method, *figures(answer))
     out.print(table)
     for answer in answers:
         if answer.error is not None or len(answers) > 1:
             out.print(f"{answer.method}: {answer.error or answer.text}", soft_wrap=True)
-
-
-def _figures(answer: Answer) -> list[str]:
-    def show(figure: float | None, form: str) -> str:
-        return "-" if figure is None else format(figure, form)
-
-    return [
-        f"{answer.erase_s:.3f}",
-        f"{answer.question_prefill_s:.3f}",
-        f"{answer.ttft_s:.3f}",
-        show(answer.decode_tokens_per_s, ".1f"),
-        show(answer.agreement, ".2f"),
-        show(answer.kl, ".4f"),
-        f"{answer.extra_bytes / 2**20:.1f}",
-    ]

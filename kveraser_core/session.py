@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from kveraser_core.answers import Answer
 from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
 from kveraser_core.documents import Document
@@ -38,37 +39,6 @@ class ErasedSpan:
     characters: Span
     text: str
     tokens: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one method answered, and what it took.
-
-    Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer;
-    `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
-    (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
-    `error` is set, and the rest empty, where the method could not be used.
-    """
-
-    method: str
-    question: str
-    text: str = ""
-    token_ids: tuple[int, ...] = ()
-    finished: bool = True
-    erase_s: float = 0.0
-    question_prefill_s: float = 0.0
-    first_token_s: float = 0.0
-    decode_s: float = 0.0
-    decode_tokens_per_s: float | None = None
-    extra_bytes: int = 0
-    agreement: float | None = None
-    kl: float | None = None
-    error: str | None = None
-
-    @property
-    def ttft_s(self) -> float:
-        """Seconds from the request to erase to the first token of the answer."""
-        return self.erase_s + self.question_prefill_s + self.first_token_s
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""What a method answered and what it took, as data and as the figures people read."""
+
+from dataclasses import dataclass
+
+FIGURES = ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", "extra MB")
+"""What `figures` gives, in order."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one method answered, and what it took.
+
+    Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer;
+    `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
+    (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
+    `error` is set, and the rest empty, where the method could not be used.
+    """
+
+    method: str
+    question: str
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    finished: bool = True
+    erase_s: float = 0.0
+    question_prefill_s: float = 0.0
+    first_token_s: float = 0.0
+    decode_s: float = 0.0
+    decode_tokens_per_s: float | None = None
+    extra_bytes: int = 0
+    agreement: float | None = None
+    kl: float | None = None
+    error: str | None = None
+
+    @property
+    def ttft_s(self) -> float:
+        """Seconds from the request to erase to the first token of the answer."""
+        return self.erase_s + self.question_prefill_s + self.first_token_s
+
+
+def figures(answer: Answer) -> list[str]:
+    """The figures of `answer` as text, in the order of `FIGURES`; `-` where there is none."""
+
+    def show(figure: float | None, form: str) -> str:
+        return "-" if figure is None else format(figure, form)
+
+    return [
+        show(answer.erase_s, ".3f"),
+        show(answer.question_prefill_s, ".3f"),
+        show(answer.ttft_s, ".3f"),
+        show(answer.decode_tokens_per_s, ".1f"),
+        show(answer.agreement, ".2f"),
+        show(answer.kl, ".4f"),
+        show(answer.extra_bytes / 2**20, ".1f"),
+    ]
