@@ -8,6 +8,7 @@ same weights with different prefixes; both load.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +72,10 @@ class Adapter:
 
     def save(self, folder: Path) -> None:
         """Write the adapter as PEFT does for a causal language model, its weights in bf16."""
-        self.config.save_pretrained(str(folder))
+        config = copy(self.config)
+        config.target_modules = sorted({switch.name for switch in self._switches})
+        config.inference_mode = True
+        config.save_pretrained(str(folder))
         tensors = {
             f"base_model.model.model.{path}.{which}.weight": weight.detach().bfloat16().contiguous().cpu()
             for (path, which), weight in self.weights.items()
