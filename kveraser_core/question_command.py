@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -104,10 +105,10 @@ def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     out = Console(highlight=False, markup=False)
     erased = ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
     out.print(f"{session.document.title}: {len(session.context.ids):,} tokens in context, erased: {erased}")
-    table = Table()
-    table.add_column("method")
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("method", no_wrap=True)
     for column in FIGURES:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for answer in answers:
         if answer.error is None:
             table.add_row(answer.method, *figures(answer))
