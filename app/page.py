@@ -56,7 +56,7 @@ def build_page(backbone: Backbone, store: SessionStore) -> gr.Blocks:
         loaded = [key, view, status, selection, edits, answers]
         file.upload(handlers.load, [file, password], loaded, api_name="load", **model)
         password.submit(handlers.load, [file, password], loaded, api_visibility="private", **model)
-        sample.input(handlers.load_sample, sample, loaded, api_name="load_sample", **model)
+        sample.select(handlers.load_sample, sample, loaded, api_name="load_sample", **model)
         view.span(handlers.select, key, [selection, selected], api_visibility="private", show_progress="hidden")
         erase.click(
             handlers.erase, [key, selection], [view, edits, selection, selected], api_visibility="private", **model

@@ -108,7 +108,7 @@ def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("method", no_wrap=True)
     for column in FIGURES:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", min_width=6)
     for answer in answers:
         if answer.error is None:
             table.add_row(answer.method, *figures(answer))
