@@ -1,26 +1,25 @@
-"""From the bytes of a PDF, DOCX, HTML, Markdown or text file to the text of its pages."""
+"""From the bytes of a DOCX, HTML or text file to its text, and the errors of all formats."""
 
+import codecs
 import io
-import logging
+import re
+import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-import docx
-import pypdf
-from bs4 import BeautifulSoup, Comment, NavigableString, PageElement, Tag
-from charset_normalizer import from_bytes
-from docx.document import Document as DocxDocument
-from docx.table import Table, _Cell
-from docx.text.paragraph import Paragraph
-from pypdf.errors import FileNotDecryptedError, PyPdfError
+from bs4 import BeautifulSoup, NavigableString, PageElement, Tag, XMLParsedAsHTMLWarning
+from bs4.dammit import EncodingDetector
+from charset_normalizer import CharsetMatch, from_bytes
+from docx.opc.constants import CONTENT_TYPE
+from docx.oxml import parse_xml
+from docx.oxml.ns import qn
+from docx.oxml.xmlchemy import BaseOxmlElement
 
 from kveraser_core.errors import KVEraserError
 
-MAX_PAGES = 2_000
-MAX_UNPACKED_BYTES = 300_000_000
+MAX_XML_BYTES = 64_000_000
 
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", category=XMLParsedAsHTMLWarning)
 
 
 class DocumentError(KVEraserError):
@@ -51,188 +50,200 @@ class NotADocument(DocumentError):
     """A file of some other kind."""
 
 
-@dataclass(frozen=True)
-class Extracted:
-    """The texts of the pages, what joins them, and whether they are pictures only."""
-
-    texts: list[str]
-    separator: str = ""
-    scanned: bool = False
-
-
-_KINDS = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"\x1f\x8b": "a gzip archive",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"Rar!": "a RAR archive",
-    b"\x7fELF": "a program",
-    b"MZ": "a program",
-    b"\xd0\xcf\x11\xe0": "an old Office file; save it as DOCX or PDF",
-    b"{\\rtf": "an RTF file; save it as DOCX or PDF",
-}
-_BYTE_ORDER_MARKS = {
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-
-
-def extract(data: bytes, title: str, password: str | None) -> Extracted:
-    """The pages of the file. Raises a `DocumentError`."""
-    if b"%PDF-" in data[:1024]:
-        return _pdf(data, title, password)
-    if data.startswith(b"PK\x03\x04"):
-        return Extracted([_docx(data, title)])
-    for magic, kind in _KINDS.items():
-        if data.startswith(magic):
-            raise NotADocument(f"{title} is {kind}, not a document: give a PDF, DOCX, HTML or text file.")
-    text = _decode(data, title)
-    opening = text.lstrip()[:1000].lower()
-    if opening.startswith(("<!doctype html", "<html", "<head", "<body")) or (
-        opening.startswith("<") and "<html" in opening
-    ):
-        return Extracted([_html(data if b"charset" in data[:2048] else text)])
-    return Extracted([text])
-
-
-def _pdf(data: bytes, title: str, password: str | None) -> Extracted:
-    try:
-        reader = pypdf.PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and not reader.decrypt(password or ""):
-            asked = "is not the password of" if password else "is needed to open"
-            raise EncryptedDocument(f"{'That' if password else 'A password'} {asked} {title}: give its password.")
-        if len(reader.pages) > MAX_PAGES:
-            raise DocumentTooLarge(
-                f"{title} has {len(reader.pages):,} pages and the limit is {MAX_PAGES:,}: split it and give a part."
-            )
-        texts = [_trimmed(page.extract_text()) for page in reader.pages]
-    except FileNotDecryptedError as error:
-        raise EncryptedDocument(f"A password is needed to open {title}: give its password.") from error
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
-        raise _damaged(title) from error
-    except (RecursionError, MemoryError, OverflowError, NotImplementedError, AssertionError) as error:
-        raise _damaged(title) from error
-    return Extracted(texts, "\n\n", scanned=bool(texts))
-
-
-def _trimmed(page: str) -> str:
-    return "\n".join(line.rstrip() for line in page.splitlines()).strip()
-
-
-def _damaged(title: str) -> DamagedDocument:
+def damaged(title: str) -> DamagedDocument:
     return DamagedDocument(f"{title} is damaged and cannot be read: save or download it again.")
 
 
-def _docx(data: bytes, title: str) -> str:
+def docx_text(data: bytes, title: str) -> str:
+    """Headings, paragraphs, list items and tables in order. Reads the main part only, and its size before it."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if "word/document.xml" not in names:
-            raise NotADocument(
-                f"{title} is a ZIP archive and not a Word document: give a PDF, DOCX, HTML or text file."
-            )
-        if unpacked > MAX_UNPACKED_BYTES:
-            raise DocumentTooLarge(
-                f"{title} unpacks to {unpacked:,} bytes and the limit is {MAX_UNPACKED_BYTES:,}: give a part of it."
-            )
-        return "\n\n".join(_docx_blocks(docx.Document(io.BytesIO(data))))
+            if not any(name.startswith("word/") for name in archive.namelist()):
+                raise NotADocument(
+                    f"{title} is a ZIP archive and not a Word document: give a PDF, DOCX, HTML or text file."
+                )
+            types = parse_xml(_part(archive, "[Content_Types].xml", title))
+            main = [
+                entry.get("PartName") for entry in types if entry.get("ContentType") == CONTENT_TYPE.WML_DOCUMENT_MAIN
+            ]
+            if not main:
+                raise NotADocument(f"{title} is a Word file with macros or a template: save it as DOCX or PDF.")
+            body = parse_xml(_part(archive, (main[0] or "word/document.xml").lstrip("/"), title)).find(qn("w:body"))
+        return "\n\n".join(_docx_blocks(body))
     except DocumentError:
         raise
-    except Exception as error:  # python-docx passes on whatever its XML and ZIP readers meet
-        raise _damaged(title) from error
+    except Exception as error:  # zipfile and lxml pass on whatever a broken file leads them to
+        raise damaged(title) from error
 
 
-def _docx_blocks(document: DocxDocument) -> Iterator[str]:
-    for block in document.iter_inner_content():
-        if isinstance(block, Paragraph):
-            if block.text.strip():
-                yield block.text.strip()
-        elif isinstance(block, Table):
-            rows = ["\t".join(_docx_cells(row.cells)) for row in block.rows]
-            yield "\n".join(row for row in rows if row.strip())
+def _part(archive: zipfile.ZipFile, name: str, title: str) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > MAX_XML_BYTES:
+        raise DocumentTooLarge(
+            f"{title} unpacks to {size:,} bytes and the limit is {MAX_XML_BYTES:,}: give a part of it."
+        )
+    return archive.read(name)
 
 
-def _docx_cells(cells: Sequence[_Cell]) -> Iterator[str]:
-    """The text of each cell once, though a merged one stands in several columns."""
-    seen = set()
-    for cell in cells:
-        if cell._tc not in seen:
-            seen.add(cell._tc)
-            yield " ".join(cell.text.split())
+_PARAGRAPH, _TABLE, _ROW, _CELL, _RUN = (qn(f"w:{name}") for name in ("p", "tbl", "tr", "tc", "r"))
+_WRAPPERS = {
+    qn(f"w:{name}")
+    for name in (
+        "sdt",
+        "sdtContent",
+        "customXml",
+        "smartTag",
+        "ins",
+        "moveTo",
+        "hyperlink",
+        "fldSimple",
+        "dir",
+        "bdo",
+    )
+}
 
 
+def _within(element: BaseOxmlElement, *tags: str) -> Iterator[BaseOxmlElement]:
+    """The children with these tags, also those inside content controls, links and accepted changes."""
+    for child in element:
+        if child.tag in tags:
+            yield child
+        elif child.tag in _WRAPPERS:
+            yield from _within(child, *tags)
+
+
+def _docx_blocks(parent: BaseOxmlElement) -> Iterator[str]:
+    for block in _within(parent, _PARAGRAPH, _TABLE):
+        if block.tag == _PARAGRAPH:
+            text = "".join(run.text for run in _within(block, _RUN)).strip()
+        else:
+            rows = ("\t".join(map(_docx_cell, _within(row, _CELL))).rstrip() for row in _within(block, _ROW))
+            text = "\n".join(row for row in rows if row)
+        if text:
+            yield text
+
+
+def _docx_cell(cell: BaseOxmlElement) -> str:
+    return " ".join(" ".join(_docx_blocks(cell)).split())
+
+
+_HTML = re.compile(
+    r"\s*(?:(?:<\?xml[^>]*>|<!--.*?-->)\s*)*<(?:!doctype html|html|head|body)\b", re.DOTALL | re.IGNORECASE
+)
 _HIDDEN = {"script", "style", "template", "head", "noscript", "iframe", "object", "svg", "canvas"}
-_BLOCKS = {
-    "address", "article", "aside", "blockquote", "body", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption",
-    "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "nav",
-    "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul",
-}  # fmt: skip
-_TIGHT = {"li", "tr", "dt", "dd"}
+_GAPS = dict.fromkeys(("li", "tr", "dt", "dd", "tbody", "tfoot", "thead", "option"), 1) | dict.fromkeys(
+    (
+        "address", "article", "aside", "blockquote", "body", "caption", "details", "div", "dl", "fieldset",
+        "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "main",
+        "nav", "ol", "p", "pre", "section", "summary", "table", "ul",
+    ),
+    2,
+)  # fmt: skip
 
 
-def _html(source: bytes | str) -> str:
-    """The visible text: a blank line between blocks, one line for an item or a row of a table."""
-    soup = BeautifulSoup(source, "lxml")
-    pieces: list[str] = []
-    stack: list[PageElement | str] = [soup]
+def is_html(text: str) -> bool:
+    """Whether `text` opens as a page does; a fragment stays text, as Markdown may begin with one."""
+    return _HTML.match(text[:4000]) is not None
+
+
+def html_text(source: str) -> str:
+    """The visible text: a blank line between blocks, one line for an item, tabs between the cells of a row."""
+    flow = _Flow()
+    stack: list[tuple[PageElement, bool, bool]] = [(BeautifulSoup(source, "lxml"), False, False)]
     while stack:
-        node = stack.pop()
-        if isinstance(node, str) and not isinstance(node, NavigableString):
-            pieces.append(node)
-        elif isinstance(node, NavigableString):
-            if type(node) is NavigableString and not isinstance(node, Comment):
-                preserved = node.find_parent("pre") is not None
-                pieces.append(str(node) if preserved else _folded(str(node)))
-        elif isinstance(node, Tag) and node.name not in _HIDDEN:
-            if node.name == "br":
-                pieces.append("\n")
-            edge = "" if node.name not in _BLOCKS else "\n" if node.name in _TIGHT else "\n\n"
-            edge = "\t" if node.name in {"td", "th"} else edge
-            stack += [edge, *reversed(list(node.children)), edge if edge != "\t" else ""]
-    return _tidy("".join(pieces))
+        node, preformatted, closing = stack.pop()
+        if type(node) is NavigableString:
+            flow.add(str(node), preformatted)
+        if not isinstance(node, Tag) or node.name in _HIDDEN:
+            continue
+        flow.gap(_GAPS.get(node.name, 0))
+        if closing:
+            flow.space += "\t" if node.name in {"td", "th"} else ""
+        elif node.name == "br":
+            flow.gap(flow.lines + 1)
+        else:
+            stack.append((node, preformatted, True))
+            inside = preformatted or node.name == "pre"
+            stack.extend((child, inside, False) for child in reversed(node.contents))
+    return flow.text()
 
 
-def _folded(text: str) -> str:
-    """White space as a browser shows it: one space for any run."""
-    words = " ".join(text.split())
-    before = " " if text[:1].isspace() else ""
-    after = " " if text[-1:].isspace() and words else ""
-    return before + words + after
+class _Flow:
+    """Text as it is laid out: gaps are asked for, and made when more text comes."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.lines = 0
+        self.space = ""
+
+    def gap(self, lines: int) -> None:
+        if lines:
+            self.lines, self.space = max(self.lines, lines), ""
+
+    def add(self, text: str, preformatted: bool) -> None:
+        words = text if preformatted else " ".join(text.split())
+        if not preformatted and text[0].isspace() and not self.lines:
+            self.space = self.space or " "
+        if words:
+            self.parts += ["\n" * self.lines, self.space, words]
+            self.lines, self.space = 0, " " if not preformatted and text[-1].isspace() else ""
+
+    def text(self) -> str:
+        lines = [line.rstrip() for line in "".join(self.parts).split("\n")]
+        kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
+        return "\n".join(kept).strip("\n").removeprefix(" ")
 
 
-def _tidy(text: str) -> str:
-    lines = [line.strip() for line in text.split("\n")]
-    kept: list[str] = []
-    for line in lines:
-        if line or (kept and kept[-1]):
-            kept.append(line)
-    return "\n".join(kept).strip()
+_AS_BROWSERS_DO = {
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
+    "shift_jis": "cp932", "euc_kr": "cp949",
+}  # fmt: skip
+_TWO_BYTES = ["gb18030", "big5", "cp949", "cp932", "euc_jp"]
+_ONE_BYTE = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254"]
 
 
-def _decode(data: bytes, title: str) -> str:
-    """Text in whatever encoding: by its byte order mark, as UTF-8, or by the likeliest 8-bit encoding."""
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise _damaged(title) from error
-    binary = NotADocument(f"{title} is not a document: give a PDF, DOCX, HTML, Markdown or text file.")
-    if b"\0" in data:
-        raise binary
+def unmarked_text(data: bytes) -> str | None:
+    """Text as its page declares, as UTF-8, or in the likeliest older encoding; `None` where none fits."""
+    declared = _declared(data)
+    for encoding in [declared, "utf-8"] if declared else ["utf-8"]:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    if declared:
+        return data.decode(declared, "replace")
+    nearly = data.decode("utf-8", "replace")
+    if nearly.count("\ufffd") * 4 <= sum(character > "\x7f" for character in nearly):
+        return nearly
+    return _likeliest(data)
+
+
+def _declared(data: bytes) -> str | None:
+    name = EncodingDetector.find_declared_encoding(data[:8192], is_html=True, search_entire_document=True)
+    if name is None or not is_html(data[:4000].decode("latin-1")):
+        return None
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        guess = from_bytes(data).best()
-        if guess is None:
-            raise binary from None
-        text = str(guess)
-    control = sum(ord(character) < 32 and character not in "\t\n\r\f\v\x1b" for character in text)
-    if control * 50 > len(text):
-        raise binary
-    return text
+        known = codecs.lookup(name).name
+        "".encode(known)
+    except (LookupError, UnicodeError):
+        return None
+    if known.startswith(("utf", "unicode", "raw", "puny", "idna")):
+        return "utf-8"
+    return _AS_BROWSERS_DO.get(known, known)
+
+
+def _likeliest(data: bytes) -> str | None:
+    """By charset-normalizer's measures; what they leave open, kana, then case, then the order above decide."""
+    order = [*_TWO_BYTES, *_ONE_BYTE] if re.search(rb"[\x80-\xff]{2}", data) else _ONE_BYTE
+    matches = list(from_bytes(data, cp_isolation=order))
+    least = min((match.chaos for match in matches), default=0.0)
+
+    def rank(match: CharsetMatch) -> tuple[bool, bool, float, bool, int]:
+        letters = [c for c in str(match)[:20_000] if c > "\x7f" and c.isalpha()]
+        kana = sum("\u3041" <= c <= "\u309f" for c in letters) * 4 >= max(len(letters), 1)
+        shouted = sum(map(str.isupper, letters)) * 2 > len(letters)
+        place = min(order.index(name) for name in match.could_be_from_charset if name in order)
+        japanese = kana and match.encoding in {"cp932", "euc_jp"}
+        return not japanese, match.chaos > least + 0.03, -round(match.coherence, 2), shouted, place
+
+    return str(min(matches, key=rank)) if matches else None
