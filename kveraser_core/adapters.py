@@ -1,8 +1,10 @@
 """An eraser: a LoRA adapter in PEFT format, switched on for one pass over a span and off again.
 
 While it is off the backbone holds its own modules, untouched: prefill and generation pay nothing for it.
-Only safetensors are read. Adapters saved by PEFT from AutoModel and from AutoModelForCausalLM name the
-same weights with different prefixes; both load.
+Beside the LoRA weights it may have a bias for each layer and head, by which the states it wrote are seen
+more or less strongly; PEFT does not know that file and leaves it alone. Only safetensors are read.
+Adapters saved by PEFT from AutoModel and from AutoModelForCausalLM name the same weights with different
+prefixes; both load.
 """
 
 import re
@@ -24,6 +26,8 @@ from transformers import PreTrainedModel
 from kveraser_core.errors import KVEraserError
 
 _WEIGHTS = "adapter_model.safetensors"
+_BIAS_FILE = "steering_bias.safetensors"
+BIAS = ("steering", "bias")
 _ADAPTER = "eraser"
 _KEY = re.compile(r"^(?:base_model\.)?(?:model\.)*(layers\.\d+\..+?)\.(lora_[AB])\.(?:\w+\.)?weight$")
 
@@ -46,10 +50,10 @@ class Adapter:
     """One eraser on one backbone.
 
     `weights` are its LoRA weights by module path below the decoder and `lora_A` or `lora_B`:
-    `[rank, in]` and `[out, rank]`.
+    `[rank, in]` and `[out, rank]`; and under `BIAS`, where it has one, its bias.
     """
 
-    def __init__(self, source: str, config: LoraConfig, switches: list[_Switch]) -> None:
+    def __init__(self, source: str, config: LoraConfig, switches: list[_Switch], bias: Tensor | None) -> None:
         self.source = source
         self.config = config
         self._switches = switches
@@ -58,6 +62,13 @@ class Adapter:
             for switch in switches
             for which in ("lora_A", "lora_B")
         }
+        if bias is not None:
+            self.weights[BIAS] = nn.Parameter(bias, requires_grad=False)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """What is added to attention scores of the states it wrote: `[layers, heads]` in nats."""
+        return self.weights.get(BIAS)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -79,8 +90,11 @@ class Adapter:
         tensors = {
             f"base_model.model.model.{path}.{which}.weight": weight.detach().bfloat16().contiguous().cpu()
             for (path, which), weight in self.weights.items()
+            if (path, which) != BIAS
         }
         save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+        if self.bias is not None:
+            save_file({BIAS[1]: self.bias.detach().cpu()}, folder / _BIAS_FILE)
 
 
 def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype | None = None) -> Adapter:
@@ -92,6 +106,7 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     try:
         config = PeftConfig.from_pretrained(str(folder))
         tensors = load_file(folder / _WEIGHTS)
+        bias = load_file(folder / _BIAS_FILE)[BIAS[1]] if (folder / _BIAS_FILE).exists() else None
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise AdapterError(
             f"{source} is not an eraser: it needs an adapter_config.json and {_WEIGHTS} as PEFT saves them."
@@ -99,9 +114,11 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     if not isinstance(config, LoraConfig):
         raise AdapterError(f"{source} is a {config.peft_type} adapter: an eraser is a LoRA adapter.")
     weights = {_name(key, source): tensor for key, tensor in tensors.items()}
-    _check_shapes(model, weights, source)
-    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype)
+    _check_shapes(model, weights, bias, source)
+    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype, bias)
     for key, weight in adapter.weights.items():
+        if key == BIAS:
+            continue
         if key not in weights or weights[key].shape != weight.shape:
             raise AdapterError(f"{source} is damaged: {key[0]} has no {key[1]} of rank {config.r}.")
         weight.data.copy_(weights[key])
@@ -114,10 +131,11 @@ def add_lora(
     paths: list[str],
     source: str,
     dtype: torch.dtype | None = None,
+    bias: Tensor | None = None,
 ) -> Adapter:
     """A new LoRA adapter on the modules `paths` below the model's decoder, switched off.
 
-    Its weights are those that PEFT starts with, in `dtype`, by default the model's.
+    Its weights are those that PEFT starts with, in `dtype`, by default the model's; `bias` is kept in fp32.
     """
     decoder = model.get_decoder()
     plain = {path: decoder.get_submodule(path) for path in paths}
@@ -131,9 +149,9 @@ def add_lora(
         holder = decoder.get_submodule(parent)
         switches.append(_Switch(path, holder, name, plain[path], decoder.get_submodule(path)))
         setattr(holder, name, plain[path])
-    adapter = Adapter(source, config, switches)
-    for weight in adapter.weights.values():
-        weight.data = weight.data.to(dtype or model.dtype)
+    adapter = Adapter(source, config, switches, None if bias is None else bias.float().to(model.device))
+    for key, weight in adapter.weights.items():
+        weight.data = weight.data if key == BIAS else weight.data.to(dtype or model.dtype)
         weight.requires_grad_(False)
     return adapter
 
@@ -143,7 +161,7 @@ def _folder(source: str | Path) -> Path:
     if path.is_dir():
         return path
     try:
-        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS]))
+        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS, _BIAS_FILE]))
     except (HFValidationError, OSError) as error:
         raise AdapterError(
             f"There is no eraser {source}: give a folder or a hub id that can be reached from here."
@@ -157,7 +175,15 @@ def _name(key: str, source: str | Path) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _check_shapes(model: PreTrainedModel, weights: dict[tuple[str, str], Tensor], source: str | Path) -> None:
+def _check_shapes(
+    model: PreTrainedModel, weights: dict[tuple[str, str], Tensor], bias: Tensor | None, source: str | Path
+) -> None:
+    heads = model.config.num_hidden_layers, model.config.num_attention_heads
+    if bias is not None and tuple(bias.shape) != heads:
+        raise AdapterError(
+            f"{source} does not fit this model: its bias is {' x '.join(map(str, bias.shape))}, "
+            f"the model has {heads[0]} layers with {heads[1]} heads."
+        )
     modules = dict(model.get_decoder().named_modules())
     for (path, which), tensor in weights.items():
         module = modules.get(path)

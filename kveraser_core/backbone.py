@@ -149,7 +149,7 @@ class Backbone:
             ids = torch.tensor([token_ids], device=self.device)
             positions = torch.arange(len(token_ids), device=self.device)[None] + cache.next_position
             out = self.model.get_decoder()(
-                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
+                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True, layout=cache.layout
             )
             return out.last_hidden_state[0]
 
@@ -160,14 +160,14 @@ class Backbone:
             return self.model.get_output_embeddings()(hidden)
 
     @contextmanager
-    def erasing(self, adapter: Adapter | None) -> Iterator[None]:
+    def erasing(self, adapter: Adapter | None) -> Iterator[Adapter]:
         """Passes inside this block run with one of the erasers on. Raises `MissingEraser` without one."""
         if adapter is None:
             raise MissingEraser(
                 f"No eraser is loaded for {self.name}: give one with --eraser, or use another erase method."
             )
         with self.lock, adapter.active():
-            yield
+            yield adapter
 
 
 def shipped_eraser(slug: str) -> Path | None:

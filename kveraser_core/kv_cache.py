@@ -6,7 +6,8 @@ over a range of slots, and slots of another cache can be appended with their key
 positions. It is a transformers `Cache`; it knows nothing about documents, spans or erase methods.
 
 A *slot* is where a token's keys and values are kept, its *position* is what RoPE sees. They differ only
-once tokens were dropped or added without closing the gap; `next_position` is the next token's.
+once tokens were dropped or added without closing the gap; `next_position` is the next token's. A
+`layout` says how later passes read the slots; without one they see all of them as they stand.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from kveraser_core.errors import KVEraserError
+from kveraser_core.layout import Layout
 from kveraser_core.rope import KeyRotation
 
 
@@ -121,6 +123,7 @@ class EditableCache(Cache):
         super().__init__(layers=list(self.editable))
         self.rotation = rotation
         self.capacity = capacity
+        self.layout: Layout | None = None
         self._position_lead = 0
 
     @classmethod
@@ -184,23 +187,24 @@ class EditableCache(Cache):
             layer.update(self.rotation.shift(keys[:, :, start:end], index, shift), values[:, :, start:end])
 
     @contextmanager
-    def overwriting(self, start: int, end: int) -> Iterator[None]:
+    def overwriting(self, start: int, end: int, layout: Layout | None = None) -> Iterator[None]:
         """Let passes inside write over the slots `[start, end)`, seeing only the slots before them.
 
-        All other slots, the length and the next position are as before afterwards.
+        These are read as `layout` says. All other slots, the length, the next position and the cache's
+        own layout are as before afterwards.
         """
-        length, lead = self.length, self._position_lead
+        length, lead, own_layout = self.length, self._position_lead, self.layout
         for layer in self.editable:
             layer.set_length(start)
             layer.limit = end
-        self._position_lead = 0
+        self._position_lead, self.layout = 0, layout
         try:
             yield
         finally:
             for layer in self.editable:
                 layer.limit = layer.capacity
                 layer.set_length(length)
-            self._position_lead = lead
+            self._position_lead, self.layout = lead, own_layout
 
     @contextmanager
     def appending(self) -> Iterator[None]:

@@ -163,10 +163,32 @@ def test_erratum_quotes_the_ends_of_a_long_passage(llama):
     assert erased.cache.length - len(context.ids) < with_all
 
 
-def test_kveraser_with_a_zero_adapter_is_the_original_cache(context, spans, save_adapter):
+def moved_together(context, layers, spans, slots):
+    """The states of `slots` as a reader behind `spans` is to see them: their keys turned to closed positions."""
+    ahead = {slot: sum(len(span) for span in spans if span.start > slot) for slot in slots}
+    rotation = context.cache.rotation
+    return [
+        (
+            torch.cat([rotation.shift(keys[:, :, [slot]], number, ahead[slot]) for slot in slots], dim=2),
+            values[:, :, list(slots)],
+        )
+        for number, (keys, values) in enumerate(layers)
+    ]
+
+
+def read_again(context, model, layers, spans, span):
+    """What `model` makes of the tokens of `span` behind what stands before it, other spans left out."""
+    before = [other for other in spans if other.end <= span.start]
+    past = moved_together(context, layers, before, [s for s in kept_slots(context, before) if s < span.start])
+    positions = torch.arange(span.start, span.end)[None]
+    read = read_by_transformers(model, context.ids[span.start : span.end], past, positions)
+    return [tuple(tensor[:, :, -len(span) :] for tensor in layer) for layer in read]
+
+
+def test_kveraser_with_a_zero_adapter_writes_the_states_again(context, save_adapter):
     load_eraser(context, save_adapter, zero=True)
     before = states(context.cache)
-    erased = get_method("kveraser").erase(context, spans)
+    erased = get_method("kveraser").erase(context, one(context))
     close(states(erased.cache), before)
 
 
@@ -177,49 +199,47 @@ def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(context, sp
     after = states(erased.cache)
     untouched = kept_slots(context, spans)
     assert same(select(after, untouched), select(before, untouched))
-    expected = before
     for span in spans:
-        past = select(expected, range(span.start))
-        steered = read_by_transformers(reference, context.ids[span.start : span.end], past)
-        expected = [
-            tuple(torch.cat((new, old[:, :, span.end :]), dim=2) for new, old in zip(*layer, strict=True))
-            for layer in zip(steered, expected, strict=True)
-        ]
-    close(after, expected)
+        expected = read_again(context, reference, before, spans, span)
+        close(select(after, range(span.start, span.end)), expected)
     assert not same(after, before)
     assert erased.cache.next_position == erased.cache.length == len(context.ids)
     erased.release()
     assert same(states(context.cache), before)
+    assert context.cache.layout is None
 
 
-def test_kveraser_repair_is_local_repair_and_a_block_at_the_seam(context, save_adapter):
+def test_kveraser_repair_recomputes_the_seam_in_place(context, save_adapter):
     reference = load_eraser(context, save_adapter)
     before = states(context.cache)
     (span,) = one(context)
-    erased = KVEraserRepair(k=6).erase(context, [span])
-    repaired = states(LocalRepair(6).erase(context, [span]).cache)
-    kept = len(context.ids) - len(span)
+    k = 6
+    erased = KVEraserRepair(k=k).erase(context, [span])
     after = states(erased.cache)
-    assert same(select(after, range(kept)), repaired)
-    assert erased.cache.length == len(context.ids)
-    assert erased.cache.next_position == kept
-    past = select(before, range(span.start))
-    steered = read_by_transformers(reference, context.ids[span.start : span.end], past)
-    block = [tuple(tensor[:, :, span.start :] for tensor in layer) for layer in steered]
+    repaired = states(LocalRepair(k).erase(context, [span]).cache)
     rotation = context.cache.rotation
-    moved = [(rotation.shift(keys, n, -len(span)), values) for n, (keys, values) in enumerate(block)]
-    close(select(after, range(kept, kept + len(span))), moved)
+    seam = [
+        (rotation.shift(keys, number, len(span)), values)
+        for number, (keys, values) in enumerate(select(repaired, range(span.start, span.start + k)))
+    ]
+    close(select(after, range(span.end, span.end + k)), seam)
+    untouched = [*range(span.start), *range(span.end + k, len(context.ids))]
+    assert same(select(after, untouched), select(before, untouched))
+    expected = read_again(context, reference, before, [span], span)
+    close(select(after, range(span.start, span.end)), expected)
+    erased.release()
     assert same(states(context.cache), before)
 
 
-def test_kveraser_repair_takes_several_spans(context, save_adapter):
+def test_kveraser_repair_of_everything_leaves_full_recomputes_suffix(context, spans, save_adapter):
     load_eraser(context, save_adapter)
-    spans = several(context)
-    erased = get_method("kveraser_repair").erase(context, spans)
-    repaired = get_method("local_repair").erase(context, spans)
-    kept = repaired.cache.length
-    assert same(select(states(erased.cache), range(kept)), states(repaired.cache))
-    assert erased.cache.length == kept + sum(map(len, spans)) == len(context.ids)
+    exact = states(get_method("full_recompute").erase(context, spans).cache)
+    erased = KVEraserRepair(k=len(context.ids)).erase(context, spans)
+    kept = kept_slots(context, spans)
+    seen = moved_together(context, states(erased.cache), spans, kept)
+    gap = sum(map(len, spans))
+    rotation = context.cache.rotation
+    close(seen, [(rotation.shift(keys, number, gap), values) for number, (keys, values) in enumerate(exact)])
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -227,7 +247,8 @@ def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, context, spa
     load_eraser(context, save_adapter)
     erased = get_method(name).erase(context, spans)
     question = context.prompt.question_ids("What is the toll?")
-    past, position = states(erased.cache), erased.cache.next_position
+    held, position = states(erased.cache), erased.cache.next_position
+    past = moved_together(context, held, spans, range(len(context.ids))) if name.startswith("kveraser") else held
     with erased.cache.appending():
         hidden = context.backbone.encode(question, erased.cache)
     cache = DynamicCache()
@@ -237,7 +258,7 @@ def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, context, spa
     with torch.no_grad():
         out = plain_model(context)(torch.tensor([question]), past_key_values=cache, position_ids=positions)
     torch.testing.assert_close(context.backbone.logits(hidden), out.logits[0], atol=1e-4, rtol=1e-4)
-    assert same(states(erased.cache), past)
+    assert same(states(erased.cache), held)
 
 
 @pytest.mark.parametrize("name", ["kveraser", "kveraser_repair"])

@@ -160,10 +160,10 @@ def test_the_loss_is_the_kl_of_two_plain_passes(method, llama, save_adapter):
     """With an adapter, for one span and one question, everything done again by transformers and PEFT."""
     folder = save_adapter()
     llama.eraser = load_adapter(llama.model, folder, torch.float32)
-    ids = llama.tokenize(TEXT)[0]
+    ids = llama.tokenize(TEXT)[0][:80]
     span = Span(30, 50)
     example = Example("t", ids, (span,), (Question("What is the toll?", "Thirty coins."),))
-    distiller = Distiller(llama, method, k=len(ids))
+    distiller = Distiller(llama, method)
     loss = distiller.loss(example)
 
     head = distiller.prompt.head_ids
@@ -179,34 +179,30 @@ def test_the_loss_is_the_kl_of_two_plain_passes(method, llama, save_adapter):
     def answered(cache, first):
         return read(plain, cache, [*asked, *answer[:-1]], first)[-len(answer) :].log_softmax(-1)
 
-    exact = DynamicCache()
-    left = [*head, *example.kept_ids]
-    read(plain, exact, left, 0)
-    steered = DynamicCache()
-    start = len(head) + span.start
+    exact, original, steered = (DynamicCache() for _ in range(3))
+    start, end, length = len(head) + span.start, len(head) + span.end, len(head) + len(ids)
+    read(plain, exact, [*head, *example.kept_ids], 0)
+    read(plain, original, [*head, *ids], 0)
     read(plain, steered, [*head, *ids[: span.start]], 0)
     read(steering, steered, ids[span.start : span.end], start)
+    rotation = llama.new_cache(1).rotation
+    suffix = original
+    if method == "kveraser_repair":  # 32 recomputed tokens are more than there are behind the span
+        suffix = DynamicCache()
+        for number, layer in enumerate(exact.layers):
+            gap = torch.zeros_like(layer.keys[:, :, : len(span)])
+            keys = torch.cat((layer.keys[:, :, :start], gap, layer.keys[:, :, start:]), 2)
+            values = torch.cat((layer.values[:, :, :start], gap, layer.values[:, :, start:]), 2)
+            suffix.update(rotation.shift(keys, number, len(span)), values, number)
     edited = DynamicCache()
-    if method == "kveraser":
-        original = DynamicCache()
-        read(plain, original, [*head, *ids], 0)
-        for number, (ours, theirs) in enumerate(zip(steered.layers, original.layers, strict=True)):
-            end = start + len(span)
-            edited.update(
-                torch.cat((ours.keys, theirs.keys[:, :, end:]), 2),
-                torch.cat((ours.values, theirs.values[:, :, end:]), 2),
-                number,
-            )
-        first = len(head) + len(ids)
-    else:
-        rotation = llama.new_cache(1).rotation
-        for number, (ours, theirs) in enumerate(zip(steered.layers, exact.layers, strict=True)):
-            moved = rotation.shift(ours.keys[:, :, start:], number, -len(span))
-            edited.update(
-                torch.cat((theirs.keys, moved), 2), torch.cat((theirs.values, ours.values[:, :, start:]), 2), number
-            )
-        first = len(left)
-    teacher, student = answered(exact, len(left)), answered(edited, first)
+    for number, (ours, theirs, whole) in enumerate(zip(steered.layers, suffix.layers, original.layers, strict=True)):
+        prefix = rotation.shift(whole.keys[:, :, :start], number, len(span))
+        edited.update(
+            torch.cat((prefix, ours.keys[:, :, start:], theirs.keys[:, :, end:]), 2),
+            torch.cat((whole.values[:, :, :start], ours.values[:, :, start:], theirs.values[:, :, end:]), 2),
+            number,
+        )
+    teacher, student = answered(exact, length - len(span)), answered(edited, length)
     expected = (teacher.exp() * (teacher - student)).sum(-1).mean()
     assert expected > 1e-3
     torch.testing.assert_close(loss, expected, atol=1e-5, rtol=1e-3)

@@ -2,37 +2,82 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
+from kveraser_core.adapters import Adapter
 from kveraser_core.context import Context
-from kveraser_core.erasers.base import ErasedCache, EraseMethod
+from kveraser_core.erasers.base import ErasedCache, EraseMethod, kept
 from kveraser_core.generation import prefill
-from kveraser_core.kv_cache import Slots
+from kveraser_core.layout import Layout, Piece
 from kveraser_core.spans import Span
 
 
 class KVEraser(EraseMethod):
     """The eraser run over each span behind its prefix, its states written over the span's slots.
 
-    Spans go left to right, each seeing the steering states of those before it. Prefix and suffix slots
-    are not touched; the originals of the span's slots are set aside and written back on release.
+    The gap is closed by the layout alone: what stands before a span is read from as much nearer, and the
+    steering states share the positions of the last tokens before the seam. Spans go left to right and do
+    not see one another's states. Everything is written in place; the originals of the slots are set
+    aside and written back on release.
     """
 
     name = "kveraser"
     summary = "Learned steering states overwrite the passage's states; nothing else is touched."
 
+    def eraser(self, context: Context) -> Adapter | None:
+        """The eraser of this method, if one is loaded."""
+        return context.backbone.eraser
+
+    def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
+        """Suffix slots that are recomputed as well: none."""
+        return []
+
+    def recompute(self, context: Context, spans: Sequence[Span]) -> None:
+        """Write over the stale suffix slots what they hold where the spans have never been."""
+        for stale in self.stale(context, spans):
+            _read_again(context, spans, stale)
+
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        cache, aside = context.cache, list[Slots]()
+        eraser, cache = self.eraser(context), context.cache
+        written = [*spans, *self.stale(context, spans)]
+        aside = [cache.slots(slots.start, slots.end) for slots in written]
 
         def restore() -> None:
+            cache.layout = None
             for original in aside:
                 cache.write(original)
 
         try:
-            with context.backbone.erasing(context.backbone.eraser):
+            self.recompute(context, spans)
+            with context.backbone.erasing(eraser) as steering:
                 for span in spans:
-                    aside.append(cache.slots(span.start, span.end))
-                    with cache.overwriting(span.start, span.end):
-                        prefill(context.backbone, context.ids[span.start : span.end], cache)
+                    _read_again(context, spans, span)
         except BaseException:
             restore()
             raise
+        cache.layout = steered_layout(context, spans, steering.bias)
         return ErasedCache(cache, sum(original.nbytes for original in aside), restore)
+
+
+def _read_again(context: Context, spans: Sequence[Span], slots: Span) -> None:
+    """Write over `slots` the states of their tokens behind what is before them, the spans left out."""
+    with context.cache.overwriting(slots.start, slots.end, seen_layout(context, spans, slots.start)):
+        prefill(context.backbone, context.ids[slots.start : slots.end], context.cache)
+
+
+def seen_layout(context: Context, spans: Sequence[Span], until: int) -> Layout:
+    """How tokens written at slot `until` see those before it: without the spans, the gaps closed."""
+    before = [span for span in spans if span.end <= until]
+    pieces = kept(context, before)
+    gaps = [sum(map(len, before[number:])) for number in range(len(pieces))]
+    closed = [Piece(piece.start, piece.end, gap) for piece, gap in zip(pieces[:-1], gaps, strict=False)]
+    return Layout(context.cache.rotation, (*closed, Piece(pieces[-1].start)))
+
+
+def steered_layout(context: Context, spans: Sequence[Span], bias: Tensor | None) -> Layout:
+    """How questions see the context: the gaps closed, the spans' slots weighted by the eraser's `bias`."""
+    plain = seen_layout(context, spans, len(context.ids)).pieces
+    blocks = [
+        Piece(span.start, span.end, sum(map(len, spans[number + 1 :])), bias) for number, span in enumerate(spans)
+    ]
+    return Layout(context.cache.rotation, tuple(sorted([*blocks, *plain], key=lambda piece: piece.start)))

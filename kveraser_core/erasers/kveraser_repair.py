@@ -1,40 +1,27 @@
-"""KVEraser with a repaired seam: close the gap, recompute a few tokens, add the steering states."""
+"""KVEraser with the stalest suffix tokens recomputed: those at the seam, and echoes of the span."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kveraser_core.adapters import Adapter
 from kveraser_core.context import Context
-from kveraser_core.erasers.base import ErasedCache, EraseMethod, close_gaps
-from kveraser_core.generation import prefill
-from kveraser_core.kv_cache import EditableCache, Slots
-from kveraser_core.spans import Span
+from kveraser_core.erasers.echoes import stale_tokens
+from kveraser_core.erasers.kveraser import KVEraser
+from kveraser_core.spans import Span, merge_spans
 
 
 @dataclass(frozen=True)
-class KVEraserRepair(EraseMethod):
-    """`local_repair`, and the eraser's states for each span as a block of further slots.
-
-    A block is encoded where the span stood and then moved back by its own length, so that it shares the
-    positions of the last tokens before the seam. The recomputed tokens do not see it.
-    """
+class KVEraserRepair(KVEraser):
+    """`kveraser`, and at most `k` suffix tokens a span recomputed in place, without seeing the steering states."""
 
     name = "kveraser_repair"
-    summary = "The gap is closed, 32 tokens behind it are read again, and learned steering states are added."
+    summary = "Steering states, and the 32 tokens that took most from the passage are read again."
 
     k: int = 32
 
-    def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        blocks: list[Slots] = []
+    def eraser(self, context: Context) -> Adapter | None:
+        return context.backbone.repair_eraser
 
-        def steer(cache: EditableCache, span: Span) -> None:
-            with context.backbone.erasing(context.backbone.repair_eraser), cache.appending():
-                start = cache.length
-                prefill(context.backbone, context.ids[span.start : span.end], cache)
-                blocks.append(cache.slots(start, cache.length))
-
-        cache = close_gaps(context, spans, self.k, steer, extra_slots=sum(map(len, spans)))
-        position = cache.next_position
-        for span, block in zip(spans, blocks, strict=True):
-            cache.append(block, shift=-len(span))
-        cache.next_position = position
-        return ErasedCache(cache, cache.used_bytes)
+    def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
+        found = [stale_tokens(context.ids, spans, which, self.k) for which in range(len(spans))]
+        return merge_spans(span for some in found for span in some)

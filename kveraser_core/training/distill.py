@@ -10,10 +10,14 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from kveraser_core.adapters import Adapter
 from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
+from kveraser_core.erasers import get_method
 from kveraser_core.erasers.base import close_gaps
+from kveraser_core.erasers.kveraser import KVEraser, seen_layout, steered_layout
 from kveraser_core.kv_cache import EditableCache
+from kveraser_core.layout import Layout
 from kveraser_core.prompts import Prompt
 from kveraser_core.spans import Span
 from kveraser_core.training.examples import Example
@@ -53,10 +57,11 @@ class _PastLayer(CacheLayerMixin):
 class Distiller:
     """Makes the loss of examples for one backbone and one of the methods `kveraser` or `kveraser_repair`."""
 
-    def __init__(self, backbone: Backbone, method: str, k: int = 32) -> None:
-        if method not in ("kveraser", "kveraser_repair"):
+    def __init__(self, backbone: Backbone, method: str) -> None:
+        made = get_method(method)
+        if not isinstance(made, KVEraser):
             raise ValueError(f"{method} has no eraser to train")
-        self.backbone, self.method, self.k = backbone, method, k
+        self.backbone, self.method = backbone, made
         self.prompt = Prompt(backbone)
 
     def loss(self, example: Example) -> Tensor:
@@ -67,54 +72,40 @@ class Distiller:
             spans = [span.shifted(context.document_start) for span in example.spans]
             exact = close_gaps(context, spans, recompute=len(context.ids))
             teacher = self._logits(_states(exact), exact.next_position, packed)
-        if self.method == "kveraser":
-            return _kl(teacher, self._logits(self._overwritten(context, spans), len(context.ids), packed))
-        return _kl(teacher, self._logits(*self._repaired(context, spans), packed))
+            self.method.recompute(context, spans)
+        layout = steered_layout(context, spans, self._eraser.bias)
+        return _kl(teacher, self._logits(self._steered(context, spans), len(context.ids), packed, layout))
 
-    def _overwritten(self, context: Context, spans: list[Span]) -> States:
+    @property
+    def _eraser(self) -> Adapter:
+        assert self.backbone.eraser is not None
+        return self.backbone.eraser
+
+    def _steered(self, context: Context, spans: list[Span]) -> States:
         """The context's states with the eraser's, with gradients, in the spans' slots."""
-        states, done = list[States](), 0
-        original, ids = _states(context.cache), context.ids
+        parts, done = list[States](), 0
+        states = _states(context.cache)
         for span in spans:
-            states.append(_cut(original, done, span.start))
-            states.append(self._steer(ids[span.start : span.end], _join(states)))
+            layers = [_PastLayer(keys, values) for keys, values in _cut(states, 0, span.start)]
+            positions = torch.arange(span.start, span.end)
+            layout = seen_layout(context, spans, span.start)
+            with self._eraser.active():
+                self._forward(context.ids[span.start : span.end], positions, layers, None, layout)
+            parts += [_cut(states, done, span.start), [layer.new for layer in layers if layer.new]]
             done = span.end
-        states.append(_cut(original, done, len(ids)))
-        return _join(states)
+        return _join([*parts, _cut(states, done, len(context.ids))])
 
-    def _repaired(self, context: Context, spans: list[Span]) -> tuple[States, int]:
-        """The repaired states with the eraser's blocks, with gradients, behind; and the next position."""
-        blocks: list[States] = []
-
-        def steer(cache: EditableCache, span: Span) -> None:
-            prefix = [(keys.clone(), values.clone()) for keys, values in _states(cache)]
-            block = enumerate(self._steer(context.ids[span.start : span.end], prefix))
-            moved = [(cache.rotation.shift(keys, layer, -len(span)), values) for layer, (keys, values) in block]
-            blocks.append(moved)
-
-        repaired = close_gaps(context, spans, self.k, steer)
-        return _join([_states(repaired), *blocks]), repaired.next_position
-
-    def _steer(self, span_ids: list[int], prefix: States) -> States:
-        """The eraser's states for a span behind `prefix`, whose slots are its positions."""
-        eraser = self.backbone.eraser
-        assert eraser is not None
-        layers = [_PastLayer(keys, values) for keys, values in prefix]
-        length = layers[0].get_seq_length()
-        positions = torch.arange(length, length + len(span_ids))
-        with eraser.active():
-            self._forward(span_ids, positions, layers, None)
-        return [layer.new for layer in layers if layer.new]
-
-    def _logits(self, states: States, next_position: int, packed: "_Packed") -> Tensor:
+    def _logits(self, states: States, next_position: int, packed: "_Packed", layout: Layout | None = None) -> Tensor:
         """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
         layers = [_PastLayer(keys, values) for keys, values in states]
         positions = packed.offsets + next_position
         mask = packed.mask(layers[0].get_seq_length(), self.backbone.device)
-        hidden = self._forward(packed.ids, positions, layers, mask)
+        hidden = self._forward(packed.ids, positions, layers, mask, layout)
         return self.backbone.model.get_output_embeddings()(hidden[packed.predicting]).float()
 
-    def _forward(self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None) -> Tensor:
+    def _forward(
+        self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None, layout: Layout | None
+    ) -> Tensor:
         device = self.backbone.device
         out = self.backbone.model.get_decoder()(
             input_ids=torch.tensor([ids], device=device),
@@ -122,6 +113,7 @@ class Distiller:
             attention_mask=mask,
             past_key_values=Cache(layers=list(layers)),
             use_cache=True,
+            layout=layout,
         )
         return out.last_hidden_state[0]
 

@@ -9,7 +9,11 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run. `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it."""
+    """One training run.
+
+    `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser's
+    bias starts at `bias` nats, where steering states are hardly seen, and learns `bias_rate` times as fast.
+    """
 
     method: str = "kveraser"
     steps: int = 1000
@@ -23,6 +27,8 @@ class Recipe:
     clip: float = 1.0
     rank: int = 16
     alpha: int = 32
+    bias: float = -4.0
+    bias_rate: float = 20.0
     shortest: int = 200
     longest: int = 700
     seed: int = 0

@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from peft import LoraConfig
 
-from kveraser_core.adapters import Adapter, add_lora, load_adapter
+from kveraser_core.adapters import BIAS, Adapter, add_lora, load_adapter
 from kveraser_core.backbone import Backbone
 from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
 from kveraser_core.training.distill import Distiller
@@ -44,9 +44,13 @@ def train(
     weights = list(eraser.weights.values())
     for weight in weights:
         weight.requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        weights, recipe.learning_rate, (recipe.beta1, recipe.beta2), weight_decay=recipe.weight_decay
-    )
+    low_rank = [weight for key, weight in eraser.weights.items() if key != BIAS]
+    biases = [weight for key, weight in eraser.weights.items() if key == BIAS]
+    groups = [
+        {"params": low_rank, "times": 1.0, "weight_decay": recipe.weight_decay},
+        {"params": biases, "times": recipe.bias_rate, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, recipe.learning_rate, (recipe.beta1, recipe.beta2))
     distiller = Distiller(backbone, recipe.method)
     done = load_checkpoint(out, eraser, optimizer)
     _forget_metrics_after(out / METRICS, done)
@@ -54,7 +58,7 @@ def train(
         started = time.perf_counter()
         rate = _learning_rate(recipe, step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         losses = []
         for number in range(recipe.contexts_per_step):
             rng = random.Random(f"{recipe.seed}/{step}/{number}/{accelerator.process_index}")  # noqa: S311
@@ -103,7 +107,9 @@ def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adap
     )
     modules = backbone.model.get_decoder().named_modules()
     paths = [path for path, _ in modules if path.rpartition(".")[2] in PROJECTIONS]
-    return add_lora(backbone.model, config, paths, "training", torch.float32)
+    shape = backbone.model.config.num_hidden_layers, backbone.model.config.num_attention_heads
+    bias = torch.full(shape, recipe.bias)
+    return add_lora(backbone.model, config, paths, "training", torch.float32, bias)
 
 
 def _learning_rate(recipe: Recipe, step: int) -> float:

@@ -1,0 +1,37 @@
+"""How the slots of a cache are read: which of them, from which distance and how strongly.
+
+RoPE depends on the distance between a query and a key only, so instead of moving the keys before a gap
+towards it, queries are turned back by the gap's length when they read them: the gap is closed, no key is
+touched, and nothing is done that grows with the context.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from kveraser_core.rope import KeyRotation
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The slots `[start, end)`, read as if they were `shift` positions further on.
+
+    `bias`, `[layers, heads]` in nats, is added to the attention scores of these slots. Without an `end`
+    the piece goes on to the newest slot.
+    """
+
+    start: int
+    end: int | None = None
+    shift: int = 0
+    bias: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The pieces of a cache that are read, in order; slots of no piece are not seen.
+
+    The last piece is open and read as it stands, so that new tokens join it.
+    """
+
+    rotation: KeyRotation
+    pieces: tuple[Piece, ...]
