@@ -4,31 +4,36 @@ The browser counts UTF-16 units, Python code points; both directions are convert
 says is selected is believed only if the document reads the same there.
 """
 
-from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
+from app.widget import Widget
+from kveraser_core.documents import Document
 from kveraser_core.spans import Span, SpanError, check_span
 
-_HERE = Path(__file__).parent
 
+class DocumentView(Widget):
+    """Shows the text `doc`, its pages beginning at `pages`; `value` holds the list `erased`, all in UTF-16 units.
 
-class DocumentView(gr.HTML):
-    """Shows `doc` as plain text; `value` is the list of erased `[start, end]`, in UTF-16 units.
-
-    Its `span` event carries `start`, `end` and `text` of a selection.
+    Its events `erase`, `similar`, `askabout` and `restore` carry `start`, `end` and `text` of a passage.
     """
 
-    def __init__(self, value: list[list[int]] | None = None, *, doc: str = "", **options: Any) -> None:
-        super().__init__(
-            value=value or [],
-            doc=doc,
-            html_template='<div class="doc" role="document" aria-label="Document" tabindex="0"></div>',
-            css_template=(_HERE / "document_view.css").read_text(encoding="utf-8"),
-            js_on_load=(_HERE / "document_view.js").read_text(encoding="utf-8"),
-            **options,
-        )
+    script = "document"
+    style = "document"
+
+    def __init__(self, value: Any = None, *, doc: str = "", pages: list[int] | None = None, **options: Any) -> None:
+        super().__init__(value=value or {"erased": []}, doc=doc, pages=pages or [0], **options)
+
+
+def shown(document: Document) -> dict[str, Any]:
+    """The properties of a view of `document`, nothing erased."""
+    pages = [_units(document.text[:start]) for start in document.page_starts]
+    return {"doc": document.text, "pages": pages, "value": {"erased": []}}
+
+
+def passage(text: str, span: Span) -> dict[str, Any]:
+    """A passage as the browser knows it: `start` and `end` in UTF-16 units, and its `text`."""
+    ((start, end),) = to_browser(text, [span])
+    return {"start": start, "end": end, "text": text[span.start : span.end]}
 
 
 def to_browser(text: str, spans: list[Span]) -> list[list[int]]:

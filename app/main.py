@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from app.page import build_page
+from app.page import Page
 from app.server import serve
 from app.store import SessionStore
 from kveraser_core.backbone import Backbone
@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         backbone = Backbone.load(options.model, options.eraser)
-        serve(build_page(backbone, SessionStore()), options.host, options.port)
+        store = SessionStore()
+        serve(Page(backbone, store).blocks, store, options.host, options.port)
     except KVEraserError as error:
         Console(stderr=True, markup=False).print(f"kveraser: {error}")
         return 2

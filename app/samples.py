@@ -1,22 +1,43 @@
 """The sample documents that come with the app."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+
+from kveraser_core.errors import KVEraserError
 
 _FOLDER = Path(__file__).parents[1] / "assets" / "samples"
 
 
-def sample_choices() -> list[tuple[str, str]]:
-    """What to show for each sample, and its file name."""
+class UnknownSample(KVEraserError):
+    """A name that no sample has."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample document, the passages in it to erase, and questions with their answers with and without them."""
+
+    file: str
+    title: str
+    description: str
+    erase: list[str]
+    questions: list[dict[str, str]]
+
+    @property
+    def path(self) -> Path:
+        return _FOLDER / self.file
+
+
+def samples() -> list[Sample]:
+    """All samples."""
     index = _FOLDER / "samples.json"
-    if not index.is_file():
-        return []
-    return [(f"{entry['title']}: {entry['description']}", entry["file"]) for entry in json.loads(index.read_text())]
+    return [Sample(**entry) for entry in json.loads(index.read_text(encoding="utf-8"))] if index.is_file() else []
 
 
-def sample_path(file: str) -> Path:
-    """Where the sample called `file` lies. Raises `KeyError` for any other name."""
-    known = {name for _, name in sample_choices()}
-    if file not in known:
-        raise KeyError(file)
-    return _FOLDER / file
+def find_sample(file: str) -> Sample:
+    """The sample in `file`. Raises `UnknownSample`."""
+    for sample in samples():
+        if sample.file == file:
+            return sample
+    known = ", ".join(sample.file for sample in samples())
+    raise UnknownSample(f"There is no sample {file}: use one of {known}.")

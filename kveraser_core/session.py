@@ -61,7 +61,8 @@ class DocumentSession:
         self._token_map = token_map
         self._lock = threading.Lock()
         self._spans: tuple[Span, ...] = ()
-        self._undone_from: list[tuple[Span, ...]] = []
+        self._before: list[tuple[Span, ...]] = []
+        self._after: list[tuple[Span, ...]] = []
         self._standing: _Standing | None = None
 
     @classmethod
@@ -87,6 +88,11 @@ class DocumentSession:
         """What is erased, in the order of the document."""
         return [self._erased_span(slots) for slots in self._spans]
 
+    @property
+    def tokens_behind(self) -> int:
+        """How many tokens of the context stand behind the first erased passage; 0 with nothing erased."""
+        return len(self.context.ids) - self._spans[0].end if self._spans else 0
+
     def round_out(self, spans: Iterable[Span]) -> list[ErasedSpan]:
         """What erasing these character spans would erase; nothing is done. Raises `SpanError`."""
         return [self._erased_span(slots) for slots in self._slots(spans)]
@@ -106,18 +112,26 @@ class DocumentSession:
             marked = tuple(merge_spans([*self._spans, *self._slots(spans)]))
             if marked != self._spans:
                 self._release()
-                self._undone_from.append(self._spans)
+                self._remember()
                 self._spans = marked
 
     def undo(self) -> bool:
         """Take the last change back; false when there is none."""
         with self._lock:
-            if not self._undone_from:
-                return False
-            before = self._undone_from.pop()
-            self._release()
-            self._spans = before
-            return True
+            return self._step(self._before, self._after)
+
+    def redo(self) -> bool:
+        """Do again what `undo` took back last; false when there is nothing."""
+        with self._lock:
+            return self._step(self._after, self._before)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._before)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._after)
 
     def restore(self, span: Span) -> None:
         """Bring back the erased passages that touch the character span. Raises `SpanError`."""
@@ -239,9 +253,21 @@ class DocumentSession:
             return 0.0
         seconds = self._apply(method or self.default_method, spans).erase_s if spans else self._release()
         if spans != self._spans:
-            self._undone_from.append(self._spans)
+            self._remember()
         self._spans = spans
         return seconds
+
+    def _remember(self) -> None:
+        self._before.append(self._spans)
+        self._after.clear()
+
+    def _step(self, source: list[tuple[Span, ...]], other: list[tuple[Span, ...]]) -> bool:
+        if not source:
+            return False
+        self._release()
+        other.append(self._spans)
+        self._spans = source.pop()
+        return True
 
     def _apply(self, method: str, spans: tuple[Span, ...]) -> _Standing:
         """The erased cache of `method`, made unless it is in force already."""

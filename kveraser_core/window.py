@@ -25,14 +25,18 @@ def check_fits(backbone: Backbone, document: Document, token_map: TokenMap) -> N
     if len(token_map) <= room:
         return
     sentence = f"{document.title} has {len(token_map):,} tokens and {backbone.name} has room for {room:,}"
-    last = last_fitting_page(document, token_map, room) if document.page_count > 1 else None
+    last = _last_fitting_page(document, token_map, room) if document.page_count > 1 else None
     if last is None:
         raise DocumentTooLong(f"{sentence}: give a shorter document, or a model with a longer window.")
     raise DocumentTooLong(f"{sentence}: pages 1-{last} of {document.page_count} would fit.")
 
 
-def last_fitting_page(document: Document, token_map: TokenMap, room: int, first: int = 1) -> int | None:
-    """The last page so that pages `first` to it have at most `room` tokens; `None` when not even one has."""
+def fitting_pages(backbone: Backbone, document: Document, first: int = 1) -> int | None:
+    """The last page so that pages `first` to it fit the window; `None` when not even one does."""
+    return _last_fitting_page(document, backbone.tokenize(document.text)[1], room_for_document(backbone), first)
+
+
+def _last_fitting_page(document: Document, token_map: TokenMap, room: int, first: int = 1) -> int | None:
     starts = [*document.page_starts, len(document.text)]
     fitting = None
     for last in range(first, document.page_count + 1):

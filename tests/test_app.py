@@ -1,6 +1,10 @@
 """The parts of the page that need neither a model nor a browser."""
 
 import ast
+import csv
+import io
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import store
+from app.ask_panel import earlier_turns
+from app.charts import time_chart, where_chart
 from app.document_view import from_browser, to_browser
-from app.samples import sample_choices, sample_path
+from app.export import exported
+from app.samples import UnknownSample, find_sample, samples
 from app.store import SessionStore, UnknownSession
+from app.texts import WORDS
+from app.widgets import differing
+from app.workspace import AskedTurn, Comparison, Workspace
+from kveraser_core.answers import Answer
+from kveraser_core.documents import Document
+from kveraser_core.erasers import METHODS
+from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span, SpanError
 
 ROOT = Path(__file__).parents[1]
@@ -51,14 +65,21 @@ def test_selections_that_lie_are_refused(start, end, selected):
         from_browser("abc 😀", start, end, selected)
 
 
+@pytest.fixture
+def workspace(llama):
+    document = Document("The toll is 30 coins. =SUM(A1) <b>bold</b>\n\nShips pay at noon.", "harbour.txt")
+    return Workspace(DocumentSession.load(llama, document))
+
+
 def test_an_id_that_is_not_known_gives_nothing():
     sessions = SessionStore()
-    key = sessions.add("session", "tab")
-    assert sessions.get(key) == "session"
+    key = sessions.add("workspace", "tab")
+    assert sessions.get(key) == "workspace"
     with pytest.raises(UnknownSession, match="no longer in memory"):
         sessions.get(key[:-1])
     with pytest.raises(UnknownSession, match="no document yet"):
         sessions.get(None)
+    assert sessions.find(key[:-1]) is None
 
 
 def test_the_store_is_bounded_and_forgets_the_oldest():
@@ -71,23 +92,99 @@ def test_the_store_is_bounded_and_forgets_the_oldest():
         sessions.get(second)
 
 
-def test_a_closed_tab_and_an_idle_hour_free_a_session(monkeypatch):
+def test_a_tab_has_one_document_and_programs_have_many():
+    sessions = SessionStore()
+    first, second = sessions.add("1", "tab"), sessions.add("2", "tab")
+    assert sessions.find(first) is None
+    assert sessions.find(second) == "2"
+    keys = [sessions.add(str(number), "") for number in range(3)]
+    assert all(sessions.find(key) for key in keys)
+
+
+def test_a_closed_tab_and_an_idle_hour_free_a_workspace(monkeypatch, workspace):
     now = [100.0]
     monkeypatch.setattr(store.time, "monotonic", lambda: now[0])
-    sessions = SessionStore(idle_s=60)
-    mine, other = sessions.add("1", "a"), sessions.add("2", "b")
-    sessions.drop("a")
-    with pytest.raises(UnknownSession):
-        sessions.get(mine)
+    sessions = SessionStore(idle_s=3600, grace_s=60)
+    gone, back, other = sessions.add(workspace, "a"), sessions.add(workspace, "b"), sessions.add(workspace, "c")
+    sessions.leave("a")
+    sessions.leave("b")
+    assert workspace.stop.is_set()
     now[0] += 50
-    assert sessions.get(other) == "2"
-    now[0] += 61
-    with pytest.raises(UnknownSession):
-        sessions.get(other)
+    assert sessions.get(back, "b, reloaded") is workspace
+    now[0] += 20
+    sessions.sweep()
+    assert sessions.find(gone) is None
+    assert sessions.find(back) is sessions.find(other) is workspace
+    now[0] += 3601
+    sessions.sweep()
+    assert sessions.find(other) is None
 
 
 def test_only_samples_are_found_by_name():
-    for _, file in sample_choices():
-        assert sample_path(file).is_file()
-    with pytest.raises(KeyError):
-        sample_path("../../README.md")
+    for sample in samples():
+        assert find_sample(sample.file).path.is_file()
+    with pytest.raises(UnknownSample, match=re.escape("policy-manual.pdf")):
+        find_sample("../../README.md")
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_places():
+    assert WORDS["en"].keys() == WORDS["zh"].keys()
+    for key, text in WORDS["en"].items():
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", WORDS["zh"][key])), key
+    assert all(f"m_{method}" in WORDS["en"] for method in METHODS)
+
+
+def test_words_that_differ_are_marked_where_they_differ():
+    pieces = differing("the toll is 30 coins today", "the toll is 14 silver coins today")
+    assert pieces == [("the toll is ", False), ("30 ", True), ("coins today", False)]
+    assert "".join(text for text, _ in differing("a  b\nc d", "x")) == "a  b\nc d"
+    assert differing("same words", "same words") == [("same words", False)]
+
+
+def test_later_questions_never_carry_answers_from_before_an_edit(workspace):
+    answer = Answer("none", "How much?", "30 coins")
+    workspace.turns = [AskedTurn("How much?", "none", (), "30 coins", answer)]
+    assert [turn.answer for turn in earlier_turns(workspace)] == ["30 coins"]
+    workspace.session.mark([Span(12, 20)])
+    assert earlier_turns(workspace) == []
+
+
+def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
+    answer = Answer("mask", "=1+1?", "=SUM(A1) *bold*\n# not a heading", erase_s=0.5, kl=0.25)
+    workspace.session.mark([Span(12, 20)])
+    workspace.turns = [AskedTurn("How <b>much</b>?", "mask", workspace.edits, answer.text, answer)]
+    workspace.comparisons = [
+        Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error="No room.")])
+    ]
+
+    whole = json.loads(exported(workspace, "json"))
+    assert whole["document"] == "harbour.txt"
+    asked, compared, failed = whole["answers"]
+    (erased,) = asked["erased"]
+    assert workspace.session.document.text[erased["start"] : erased["end"]] == erased["text"]
+    assert (asked["answer"], compared["erase_s"], compared["kl"]) == (answer.text, 0.5, 0.25)
+    assert failed["error"] == "No room."
+
+    rows = list(csv.DictReader(io.StringIO(exported(workspace, "csv"))))
+    assert [row["kind"] for row in rows] == ["ask", "compare", "compare"]
+    assert rows[0]["answer"] == "'" + answer.text
+    assert rows[1]["question"] == "'=1+1?"
+
+    lines = exported(workspace, "md").splitlines()
+    assert "## How \\<b\\>much\\</b\\>?" in lines
+    assert "    # not a heading" in lines
+
+
+def test_charts_hold_the_figures_and_no_text_of_a_document(workspace):
+    comparison = Comparison(
+        "<script>", (), 40, [Answer("none", "q", "<b>", decode_s=2.0), Answer("mask", "q", error="x")]
+    )
+    workspace.comparisons = [comparison]
+    workspace.reading.points = [(20, 0.5), (60, 2.0)]
+    bars, growth = where_chart(comparison), time_chart(workspace)
+    for chart in (bars, growth):
+        assert chart.count("<svg") == 2
+        assert "<script" not in chart
+        assert "<b>" not in chart
+    assert "none 2.00 s" in bars
+    assert "mask" not in bars

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,26 +22,48 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+class Server:
+    """The app in a process of its own, on a port that stays the same when it is started again."""
+
+    def __init__(self, log: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = log
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "app.py", "--port", str(self.port)],
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + 180
+        while "KVEraser is at" not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the server did not start:\n{self.log.read_text()}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-u", "app.py", "--port", str(port)], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
-        )
-    deadline = time.monotonic() + 180
-    while "KVEraser is at" not in log.read_text():
-        if server.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"the server did not start:\n{log.read_text()}")
-        time.sleep(0.2)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(20)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("server") / "log")
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +78,30 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page, freshly opened; the test fails if the browser reports an error."""
-    opened = browser.new_page(viewport={"width": 1440, "height": 900})
-    opened.set_default_timeout(60_000)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.goto(address)
-    opened.locator("#ask").wait_for()
+def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a browser of its own; the test fails if the browser reports an error."""
+    contexts, errors = [], list[str]()
+
+    def opened(viewport: dict[str, int] = DESKTOP, scheme: str = "light", language: str = "en-US") -> Page:
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, locale=language, accept_downloads=True)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.address)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(server.address)
+        page.locator("#ask").wait_for()
+        page.locator("#status .facts").filter(has_text="SmolLM2").wait_for()
+        return page
+
+    opened.errors = errors  # type: ignore[attr-defined]
     yield opened
-    opened.close()
+    for context in contexts:
+        context.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    return open_page()

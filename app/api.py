@@ -1,0 +1,157 @@
+"""What the page does, for programs: named endpoints for gradio_client, and the same as MCP tools.
+
+Passages are given by their text, or by `start` and `end` in characters (code points) of the document.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from app.events import MODEL, spoken
+from app.export import FORMATS, exported
+from app.store import SessionStore
+from app.texts import PageError
+from app.workspace import AskedTurn, Comparison, Workspace
+from kveraser_core.answers import Answer
+from kveraser_core.backbone import Backbone
+from kveraser_core.documents import load_document, read_document
+from kveraser_core.generation import Sampling
+from kveraser_core.session import DocumentSession
+from kveraser_core.spans import Span, check_span, find_text
+
+
+class Api:
+    """The endpoints, over the same store as the page."""
+
+    def __init__(self, backbone: Backbone, store: SessionStore) -> None:
+        self.backbone, self.store = backbone, store
+
+    def build(self) -> None:
+        """Add the endpoints to the page that is being built."""
+        with gr.Row(visible=False):
+            file = gr.File(label="file", type="filepath")
+            text, password = gr.Textbox(label="text"), gr.Textbox(label="password")
+            loaded = gr.JSON(label="document")
+            gr.Button().click(
+                spoken(self.load), [file, text, password], loaded, api_name="load", api_visibility="public", **MODEL
+            )
+        for endpoint in (self.erase, self.undo, self.ask, self.compare):
+            gr.api(spoken(endpoint), api_name=endpoint.__name__, **MODEL)
+        gr.api(spoken(self.export), api_name="export")
+
+    def load(self, file: str | None, text: str, password: str) -> dict[str, Any]:
+        """Read a document, a file or text, and keep it in memory.
+
+        Args:
+            file: a PDF, DOCX, HTML, Markdown or text file; leave out to give text
+            text: the document's text, where no file is given
+            password: of an encrypted PDF, else empty
+        Returns:
+            the session id, which the other tools want, with the document's title, pages, characters and tokens
+        """
+        if not file and not text.strip():
+            raise PageError("There is no document: give a file or text.")
+        document = (
+            load_document(file, password=password or None) if file else read_document(text.encode("utf-8"), "text")
+        )
+        session = DocumentSession.load(self.backbone, document)
+        return {
+            "session": self.store.add(Workspace(session), ""),
+            "title": document.title,
+            "pages": document.page_count,
+            "characters": len(document.text),
+            "tokens": len(session.context.ids),
+        }
+
+    def erase(
+        self, session: str, passage: str = "", start: int = 0, end: int = 0, method: str = ""
+    ) -> dict[str, Any]:
+        """Make the model forget a passage of a document that it has read.
+
+        Args:
+            session: the id that load gave
+            passage: text of the passage; every place where it occurs is erased
+            start: where the passage begins, in characters, if no text is given
+            end: where it ends
+            method: an erase method; empty for the best one
+        Returns:
+            what is erased now, after rounding out to whole tokens, and the seconds it took
+        """
+        kept = self.store.get(session).session
+        spans = find_text(kept.document.text, passage) if passage else [Span(start, end)]
+        for span in spans:
+            check_span(span, kept.document.text)
+        seconds = kept.erase(spans, method or None)
+        return {"erased": _erased(kept), "seconds": seconds}
+
+    def undo(self, session: str) -> dict[str, Any]:
+        """Take the last change to what is erased back.
+
+        Args:
+            session: the id that load gave
+        Returns:
+            whether there was anything to take back, and what is erased now
+        """
+        kept = self.store.get(session).session
+        return {"undone": kept.undo(), "erased": _erased(kept)}
+
+    def ask(self, session: str, question: str, method: str = "", max_tokens: int = 256) -> dict[str, Any]:
+        """Ask about a document, as if the erased passages had never been in it.
+
+        Args:
+            session: the id that load gave
+            question: what you want to know
+            method: an erase method; empty for the best one
+            max_tokens: the longest answer
+        Returns:
+            the answer and its timings in seconds
+        """
+        workspace = self.store.get(session)
+        answer = workspace.session.ask(question, method or None, sampling=Sampling(max_tokens=max_tokens))
+        turn = AskedTurn(question, answer.method, workspace.edits, answer.text, answer)
+        workspace.turns.append(turn)
+        return _plain(answer)
+
+    def compare(
+        self, session: str, question: str, methods: list[str] | None = None, max_tokens: int = 96
+    ) -> list[dict[str, Any]]:
+        """Answer one question with several erase methods, each from the same cache.
+
+        Args:
+            session: the id that load gave
+            question: what you want to know
+            methods: names of erase methods; all of them if left out
+            max_tokens: the longest answer
+        Returns:
+            an answer a method with timings, and agreement with full recompute where that is among them
+        """
+        workspace = self.store.get(session)
+        kept = workspace.session
+        answers = list(kept.compare(question, methods, sampling=Sampling(max_tokens=max_tokens)))
+        workspace.comparisons.append(Comparison(question, workspace.edits, kept.tokens_behind, answers))
+        return [_plain(answer) for answer in answers]
+
+    def export(self, session: str, form: str = "json") -> str:
+        """Everything that was asked and compared.
+
+        Args:
+            session: the id that load gave
+            form: md, csv or json
+        Returns:
+            the text of the file
+        """
+        if form not in FORMATS:
+            raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
+        return exported(self.store.get(session), form)
+
+
+def _erased(session: DocumentSession) -> list[dict[str, Any]]:
+    return [
+        {"start": span.characters.start, "end": span.characters.end, "text": span.text, "tokens": span.tokens}
+        for span in session.spans
+    ]
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return asdict(answer) | {"token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s}

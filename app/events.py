@@ -1,0 +1,54 @@
+"""Turning what goes wrong in an event into one sentence on the page; the page stays as it was."""
+
+import html
+import logging
+from collections.abc import Callable, Iterator
+from functools import wraps
+from inspect import isgeneratorfunction
+from typing import Any
+
+import gradio as gr
+
+from app.store import UnknownSession
+from app.texts import say
+from kveraser_core.errors import KVEraserError
+
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+"""Options of every event that runs the model: they take turns."""
+
+_log = logging.getLogger(__name__)
+
+
+def spoken(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a user can put right into a message on the page."""
+    if isgeneratorfunction(handler):
+
+        @wraps(handler)
+        def stream(*arguments: Any, **named: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*arguments, **named)
+            except Exception as error:
+                raise _message(error, arguments) from error
+
+        return stream
+
+    @wraps(handler)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            return handler(*arguments, **named)
+        except Exception as error:
+            raise _message(error, arguments) from error
+
+    return call
+
+
+def _message(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
+    request = next((argument for argument in arguments if isinstance(argument, gr.Request)), None)
+    if isinstance(error, UnknownSession):
+        text = say(request, "e_gone" if error.key else "e_no_document")
+    elif isinstance(error, KVEraserError):
+        text = str(error)
+    else:
+        _log.exception("an event failed", exc_info=error)
+        text = say(request, "e_inside")
+    return gr.Error(html.escape(text), print_exception=False)

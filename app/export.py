@@ -1,0 +1,90 @@
+"""Taking away what was asked and compared: as Markdown, CSV or JSON."""
+
+import csv
+import io
+import json
+from typing import Any
+
+from app.workspace import Workspace
+from kveraser_core.answers import Answer
+from kveraser_core.spans import Span
+
+_FIGURES = (
+    "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_tokens_per_s",
+    "agreement", "kl", "extra_bytes",
+)  # fmt: skip
+FORMATS = {"md": "text/markdown", "csv": "text/csv", "json": "application/json"}
+
+
+def exported(workspace: Workspace, form: str) -> str:
+    """Everything asked and compared in `workspace`, as `md`, `csv` or `json`."""
+    return {"md": _markdown, "csv": _csv, "json": _json}[form](workspace)
+
+
+def records(workspace: Workspace) -> list[dict[str, Any]]:
+    """One record an answer: where it comes from, the passages erased then, the answer and its figures."""
+    text = workspace.session.document.text
+    asked = [
+        _record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer, text)
+        for turn in workspace.turns
+    ]
+    compared = [
+        _record("compare", comparison.question, answer.method, comparison.edits, answer.text, answer, text)
+        for comparison in workspace.comparisons
+        for answer in comparison.answers
+    ]
+    return asked + compared
+
+
+def _record(
+    kind: str, question: str, method: str, edits: tuple[Span, ...], said: str, answer: Answer | None, text: str
+) -> dict[str, Any]:
+    figures = {name: getattr(answer, name) if answer else None for name in _FIGURES}
+    erased = [{"start": span.start, "end": span.end, "text": text[span.start : span.end]} for span in edits]
+    error = answer.error if answer else None
+    return {
+        "kind": kind,
+        "question": question,
+        "method": method,
+        "erased": erased,
+        "answer": said,
+        "error": error,
+    } | figures
+
+
+def _json(workspace: Workspace) -> str:
+    document = workspace.session.document
+    whole = {"document": document.title, "model": workspace.session.backbone.name, "answers": records(workspace)}
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+def _csv(workspace: Workspace) -> str:
+    file = io.StringIO()
+    names = ["kind", "question", "method", "erased", "answer", "error", *_FIGURES]
+    writer = csv.DictWriter(file, names)
+    writer.writeheader()
+    for record in records(workspace):
+        erased = " | ".join(f"{span['start']}:{span['end']}" for span in record["erased"])
+        writer.writerow({name: _cell(value) for name, value in (record | {"erased": erased}).items()})
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """No spreadsheet may take a cell of a document for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _markdown(workspace: Workspace) -> str:
+    lines = [f"# {_plain(workspace.session.document.title)}", "", f"Model: {workspace.session.backbone.name}", ""]
+    for record in records(workspace):
+        lines += [f"## {_plain(record['question'])}", "", f"`{record['method']}` ({record['kind']})", ""]
+        lines += [f"- erased: {_plain(span['text'])}" for span in record["erased"]]
+        lines += ["", *(f"    {line}" for line in (record["answer"] or record["error"] or "").splitlines()), ""]
+        figures = [f"{name} {record[name]:.4g}" for name in _FIGURES if record[name] is not None]
+        lines += [", ".join(figures), ""]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text on one line whose Markdown signs are signs."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#!|" else sign for sign in " ".join(text.split()))

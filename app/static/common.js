@@ -1,0 +1,32 @@
+// What every widget's script begins with: translation, elements, sending data to the server.
+const words = WORDS[navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'];
+const say = (key, values = {}) => (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+const number = (value, digits = 0) =>
+  Number(value).toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const root = element.querySelector('.root');
+
+function make(tag, className, text, parent) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  if (parent) parent.appendChild(made);
+  return made;
+}
+
+function button(className, label, parent, onclick) {
+  const made = make('button', className, label, parent);
+  made.type = 'button';
+  made.addEventListener('click', onclick);
+  return made;
+}
+
+function copyButton(text, parent) {
+  const made = button('quiet', say('copy'), parent, async () => {
+    await navigator.clipboard.writeText(text);
+    made.textContent = say('copied');
+    setTimeout(() => (made.textContent = say('copy')), 1500);
+  });
+}
+
+const showPassage = (start, end) =>
+  window.dispatchEvent(new CustomEvent('kveraser:show', { detail: { start, end } }));

@@ -1,0 +1,51 @@
+// What is erased, how to take it back, and passages elsewhere that say the same.
+root.className = 'root edits';
+
+function passage(kind, item, parent) {
+  const row = make('li', `row ${kind}`, undefined, parent);
+  const text = item.text.replace(/\s+/g, ' ');
+  make('span', 'quote', text.length > 140 ? `${text.slice(0, 137)}…` : text, row);
+  const actions = make('span', 'actions', undefined, row);
+  return actions;
+}
+
+const where = ({ start, end, text }) => ({ start, end, text });
+
+function draw() {
+  const state = props.value || {};
+  const edits = state.edits || [];
+  root.textContent = '';
+  const head = make('div', 'head', undefined, root);
+  make('h2', '', say('edits'), head);
+  const history = make('span', 'actions', undefined, head);
+  for (const [name, event, on] of [['undo', 'undo', state.undo], ['redo', 'redo', state.redo], ['restore_all', 'restoreall', edits.length]])
+    button('', say(name), history, () => trigger(event)).disabled = !on;
+  const said = make('p', 'said', state.said ? say(state.said, { ...state.with, ms: number(state.with?.ms || 0), tokens: number(state.with?.tokens || 0) }) : '', root);
+  said.setAttribute('role', 'status');
+  if (!edits.length && !state.said) said.textContent = say('nothing_erased');
+  for (const tip of state.tips || [])
+    button('tip', say('suggestion'), root, () => trigger('erase', where(tip)));
+  if (edits.length) {
+    const list = make('ul', '', undefined, root);
+    for (const edit of edits) {
+      const actions = passage('edit', edit, list);
+      make('small', '', say('tokens', { n: number(edit.tokens) }), actions);
+      button('', say('show'), actions, () => showPassage(edit.start, edit.end));
+      button('', say('restore'), actions, () => trigger('restore', where(edit)));
+    }
+  }
+  if (!state.searching && !state.similar) return;
+  make('h3', '', say('similar_title'), root);
+  if (state.searching) return make('p', 'said', say('searching'), root);
+  if (!state.similar.length) return make('p', 'said', say('no_similar'), root);
+  const list = make('ul', '', undefined, root);
+  for (const found of state.similar) {
+    const actions = passage('found', found, list);
+    make('small', '', found.literal ? say('repeat') : say('alike', { percent: number(100 * found.score) }), actions);
+    button('', say('show'), actions, () => showPassage(found.start, found.end));
+    button('', say('erase_too'), actions, () => trigger('erase', where(found)));
+  }
+}
+
+watch('value', draw);
+draw();

@@ -1,0 +1,30 @@
+"""The words of the page, in English and in Simplified Chinese: the browser's language chooses."""
+
+import json
+from pathlib import Path
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+from kveraser_core.errors import KVEraserError
+
+STATIC = Path(__file__).parent / "static"
+WORDS: dict[str, dict[str, str]] = json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
+_OURS = "kveraser-"
+_marked = {language: {_OURS + key: text for key, text in words.items()} for language, words in WORDS.items()}
+translations = gr.I18n(**{"en": _marked["en"], "zh": _marked["zh"], "zh-CN": _marked["zh"]})
+
+
+class PageError(KVEraserError):
+    """What a user of the page can put right, in the user's language."""
+
+
+def translated(key: str) -> I18nData:
+    """The text `key`, put into the user's language by the browser."""
+    return translations(_OURS + key)
+
+
+def say(request: gr.Request | None, key: str) -> str:
+    """The text `key` in the language of the browser that sent `request`."""
+    accepted = request.headers.get("accept-language", "") if request else ""
+    return WORDS["zh" if accepted.lower().startswith("zh") else "en"][key]

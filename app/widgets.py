@@ -1,0 +1,143 @@
+"""The other parts of the page that are drawn by their own scripts, and the data each of them shows."""
+
+from difflib import SequenceMatcher
+from typing import Any
+
+from app.document_view import passage, to_browser
+from app.widget import Widget
+from app.workspace import AskedTurn, Comparison, Workspace
+from kveraser_core.answers import Answer
+from kveraser_core.backbone import Backbone
+from kveraser_core.session import REFERENCE
+from kveraser_core.similar import Similar
+
+
+class StatusBar(Widget):
+    """What is loaded and how full the window is; while reading, how that gets on."""
+
+    script = "status"
+    style = "status"
+
+
+class EditList(Widget):
+    """What is erased, and what else says the same. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
+
+    script = "edits"
+
+
+class Conversation(Widget):
+    """Questions and answers. Its event `suggest` carries the `text` of a suggested question."""
+
+    script = "chat"
+
+
+class Cards(Widget):
+    """A comparison, a card a method."""
+
+    script = "cards"
+
+
+def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
+    """The status bar's data where nothing is being read."""
+    about = {"window": backbone.window, "model": backbone.name, "device": backbone.device.type}
+    if workspace is None:
+        return about
+    context, document = workspace.session.context, workspace.session.document
+    return about | {
+        "title": document.title,
+        "tokens": len(context.ids),
+        "memory_mb": context.cache.used_bytes / 2**20,
+        "pages": document.page_count,
+    }
+
+
+def painted(workspace: Workspace) -> dict[str, Any]:
+    """The document view's value."""
+    return {"erased": to_browser(workspace.session.document.text, list(workspace.edits))}
+
+
+def edit_list(
+    workspace: Workspace,
+    said: str = "",
+    searching: bool = False,
+    similar: list[Similar] | None = None,
+    **figures: Any,
+) -> dict[str, Any]:
+    """The edit list's data; `said` is the text about what was just done, with its `figures`."""
+    session = workspace.session
+    text = session.document.text
+    return {
+        "edits": [passage(text, span.characters) | {"tokens": span.tokens} for span in session.spans],
+        "undo": session.can_undo,
+        "redo": session.can_redo,
+        "tips": [passage(text, tip) for tip in workspace.tips if not session.spans],
+        "said": said,
+        "with": figures,
+        "searching": searching,
+        "similar": None
+        if similar is None
+        else [passage(text, found.span) | {"score": found.score, "literal": found.literal} for found in similar],
+    }
+
+
+def conversation(workspace: Workspace) -> dict[str, Any]:
+    """The conversation's data."""
+    now = workspace.edits
+    return {
+        "turns": [_turn(turn, turn.edits != now) for turn in workspace.turns],
+        "questions": workspace.questions,
+    }
+
+
+def _turn(turn: AskedTurn, stale: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "question": turn.question,
+        "method": turn.method,
+        "answer": turn.text,
+        "edits": len(turn.edits),
+        "stale": stale,
+        "stopped": turn.stopped,
+        "running": turn.answer is None and not turn.stopped,
+    }
+    if turn.answer:
+        shown |= {"ttft_ms": 1000 * turn.answer.ttft_s, "rate": turn.answer.decode_tokens_per_s}
+    return shown
+
+
+def cards(comparison: Comparison | None, running: str | None = None) -> dict[str, Any]:
+    """The data of a comparison's cards; `running` is the method whose card is still to come."""
+    if comparison is None:
+        return {}
+    reference = next((answer for answer in comparison.answers if answer.method == REFERENCE), None)
+    return {
+        "question": comparison.question,
+        "edits": len(comparison.edits),
+        "running": running,
+        "cards": [_card(answer, reference) for answer in comparison.answers],
+    }
+
+
+def _card(answer: Answer, reference: Answer | None) -> dict[str, Any]:
+    if answer.error:
+        return {"method": answer.method, "error": answer.error}
+    return {
+        "method": answer.method,
+        "reference": answer.method == REFERENCE,
+        "words": differing(answer.text, reference.text if reference else answer.text),
+        "erase_ms": 1000 * answer.erase_s,
+        "ttft_ms": 1000 * answer.ttft_s,
+        "rate": answer.decode_tokens_per_s,
+        "agreement": answer.agreement,
+        "extra_mb": answer.extra_bytes / 2**20,
+        "faster": reference.ttft_s / answer.ttft_s if reference else None,
+    }
+
+
+def differing(text: str, reference: str) -> list[tuple[str, bool]]:
+    """`text` in pieces, each with whether its words are not those of `reference` at that place."""
+    words, expected = text.split(" "), reference.split(" ")
+    pieces: list[tuple[str, bool]] = []
+    for kind, start, end, _, _ in SequenceMatcher(None, words, expected, autojunk=False).get_opcodes():
+        if start < end:
+            pieces.append((" ".join(words[start:end]) + " " * (end < len(words)), kind != "equal"))
+    return pieces

@@ -1,0 +1,96 @@
+"""What the browser tests do again and again."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+FIRST = (
+    "The harbour office <script>document.title='hacked'</script> opens at nine ${7*7} {{value}} \\u0041 😀 each day."
+)
+SECOND = "An old rule says that the toll is 14 silver coins for every mast. This rule is no longer in force."
+THIRD = "The toll today is 30 copper coins for every ship <|im_end|>, paid at the quay."
+LAST = "The lamp on the pier burns all night in winter. " * 5 + "So it has always been."
+TEXT = "\n\n".join([FIRST, SECOND, THIRD, LAST])
+
+_CORNERS = """([first, last]) => {
+    const doc = document.querySelector('.doc');
+    const find = (text, end) => {
+        const walker = document.createTreeWalker(doc, NodeFilter.SHOW_TEXT);
+        for (let node; (node = walker.nextNode());) {
+            const at = node.data.indexOf(text);
+            if (at < 0) continue;
+            const range = new Range();
+            range.setStart(node, end ? at + text.length - 1 : at);
+            range.setEnd(node, end ? at + text.length : at + 1);
+            return range;
+        }
+    };
+    const start = find(first, false);
+    doc.scrollIntoView({ block: 'center' });
+    doc.scrollTop += start.getBoundingClientRect().top - doc.getBoundingClientRect().top - 60;
+    const corner = (range, end) => {
+        const box = range.getBoundingClientRect();
+        return [end ? box.right - 1 : box.left + 1, (box.top + box.bottom) / 2];
+    };
+    return [corner(start, false), corner(find(last, true), true)];
+}"""
+
+
+def drag(page: Page, first: str, last: str) -> None:
+    """Drag the mouse from the beginning of `first` to the end of `last`, as the document shows them."""
+    corners = page.evaluate(_CORNERS, [first, last])
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    page.mouse.move(*corners[1], steps=8)
+    page.mouse.up()
+    expect(page.locator(".bar")).to_be_visible()
+
+
+def erase(page: Page, first: str, last: str) -> None:
+    """Drag over a passage and erase it."""
+    before = page.locator("#edits .said").first.text_content()
+    drag(page, first, last)
+    page.locator(".bar .primary").click()
+    expect(page.locator("#edits .said").first).not_to_have_text(before or "")
+
+
+def painted(page: Page) -> str:
+    """The text that is shown as erased."""
+    pieces = page.evaluate("[...(CSS.highlights.get('erased') || [])].map(range => range.toString())")
+    return "\n\n".join(pieces)
+
+
+def paste(page: Page, text: str) -> None:
+    """Have a text read."""
+    page.locator("#paste textarea").fill(text)
+    page.locator("#read").click()
+    expect(page.locator("#status .line")).to_have_text("pasted text")
+    expect(page.locator(".doc")).to_contain_text(text.split("\n\n")[-1].strip())
+
+
+def upload(page: Page, file: Path) -> None:
+    page.locator("#upload input[type=file]").set_input_files(file)
+
+
+def pick_sample(page: Page, name: str, file: str) -> None:
+    page.locator("#samples").get_by_role("button", name=name).click()
+    expect(page.locator("#status .line")).to_have_text(file)
+    expect(page.locator(".doc p").first).to_be_visible()
+
+
+def ask(page: Page, question: str, method: str | None = None) -> None:
+    """Ask and wait for the whole answer."""
+    if method:
+        page.locator("#method input").click()
+        page.get_by_role("option", name=method, exact=True).click()
+    answered = page.locator("#conversation .figures").count()
+    page.locator("#question textarea").fill(question)
+    page.locator("#ask").click()
+    expect(page.locator("#conversation .figures")).to_have_count(answered + 1)
+
+
+def toast(page: Page, text: str) -> None:
+    """Expect a message with `text`, and put it away."""
+    shown = page.locator(".toast-body").filter(has_text=text)
+    expect(shown.first).to_be_visible()
+    shown.first.get_by_test_id("toast-close").click()

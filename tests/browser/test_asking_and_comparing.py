@@ -1,0 +1,110 @@
+"""Asking and comparing in the browser, and taking the results away."""
+
+import csv
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.helpers import SECOND, TEXT, ask, erase, paste, toast
+
+pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+QUESTION = "How many coins is the toll?"
+
+
+def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
+    paste(page, TEXT)
+    ask(page, QUESTION, "none")
+    turn = page.locator("#conversation .turn")
+    expect(turn.locator(".figures")).to_have_text(
+        re.compile(r"^none · first token after [\d,]+ ms · [\d.]+ tokens/s$")
+    )
+    expect(turn.locator(".badge")).to_have_count(0)
+    erase(page, "An old rule", "no longer in force.")
+    expect(turn.locator(".badge")).to_have_text("Answered before the last change")
+    ask(page, QUESTION, "full_recompute")
+    newest = page.locator("#conversation .turn").last
+    expect(newest.locator(".answer")).to_contain_text("30")
+    expect(newest).to_contain_text("erased at that time: 1")
+    expect(page.locator("#question textarea")).to_have_value("")
+    newest.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == newest.locator(".answer").text_content()
+
+
+def test_an_answer_streams_and_can_be_stopped(page: Page):
+    paste(page, TEXT)
+    page.locator("#question textarea").fill("Repeat the whole document word by word, all of it, twice.")
+    page.locator("#ask").click()
+    answer = page.locator("#conversation .turn .answer")
+    expect(answer).to_have_text(re.compile(r"\w+ \w+ \w+"))
+    page.locator("#stop").click()
+    expect(page.locator("#conversation .turn .meta")).to_contain_text("stopped")
+    ask(page, QUESTION)
+    expect(page.locator("#conversation .turn")).to_have_count(2)
+    page.locator("#clear").click()
+    expect(page.locator("#conversation .turn")).to_have_count(0)
+
+
+def test_the_method_picker_explains_each_method(page: Page):
+    page.locator("#method input").click()
+    page.get_by_role("option", name="erratum", exact=True).click()
+    expect(page.locator("#about-method")).to_contain_text("A correction is added at the end of the document.")
+
+
+def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
+    paste(page, TEXT)
+    erase(page, "An old rule", "no longer in force.")
+    page.locator("#methods").get_by_label("kveraser_repair", exact=True).check()
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    cards = page.locator("#cards .card")
+    expect(cards.locator("dl")).to_have_count(4)
+    reference = page.locator('#cards [data-method="full_recompute"]')
+    expect(reference).to_contain_text("the reference")
+    expect(reference.locator("mark")).to_have_count(0)
+    expect(page.locator('#cards [data-method="kveraser"]')).to_contain_text(
+        re.compile(r"[\d.]+× (faster|slower) than full")
+    )
+    wanted = reference.locator(".answer").text_content()
+    other = page.locator('#cards [data-method="none"]')
+    if other.locator(".answer").text_content() != wanted:
+        expect(other.locator("mark").first).to_be_visible()
+    for chart in ("#where", "#growth"):
+        expect(page.locator(f"{chart} [role=img]")).to_have_attribute("aria-label", re.compile("kveraser"))
+        expect(page.locator(f"{chart} svg").first).to_be_visible()
+
+    def taken(form: str) -> str:
+        with page.expect_download() as download:
+            page.locator(f"#download-{form}").click()
+        target = tmp_path / download.value.suggested_filename
+        download.value.save_as(target)
+        return target.read_text(encoding="utf-8")
+
+    answers = json.loads(taken("json"))["answers"]
+    assert {answer["method"] for answer in answers} == {"none", "kveraser", "kveraser_repair", "full_recompute"}
+    assert SECOND in answers[0]["erased"][0]["text"]
+    assert answers[0]["answer"] == wanted
+    assert len(list(csv.DictReader(taken("csv").splitlines()))) >= 4
+    assert QUESTION.replace("?", "") in taken("md")
+
+
+def test_what_the_user_got_wrong_is_said(page: Page):
+    page.locator("#ask").click()
+    toast(page, "There is no document yet: upload one, paste text or pick a sample.")
+    page.locator("#download-json").click()
+    toast(page, "There is no document yet")
+    page.locator("#read").click()
+    toast(page, "There is no text yet: paste some first.")
+    paste(page, TEXT)
+    page.locator("#ask").click()
+    toast(page, "The question is empty: type what you want to know.")
+    page.locator("#question textarea").fill("why " * 9000)
+    page.locator("#compare").click()
+    toast(page, "ask a shorter one")
+    for method in ("none", "kveraser", "full_recompute"):
+        page.locator("#methods").get_by_label(method, exact=True).uncheck()
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    toast(page, "No method is ticked: tick at least one.")
+    ask(page, QUESTION)

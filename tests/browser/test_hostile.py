@@ -1,0 +1,97 @@
+"""Lies from the browser, foreign ids, several users at once, closed tabs and a server that was restarted."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from gradio_client import Client
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server
+from tests.browser.helpers import TEXT, ask, drag, erase, painted, paste, toast
+
+pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+QUESTION = "How many coins is the toll?"
+
+
+@pytest.mark.parametrize(
+    "lie", [{"text": "something else"}, {"start": -5}, {"end": 10**9}, {"start": "0"}, {"text": None}]
+)
+def test_a_selection_that_lies_is_refused(page: Page, lie):
+    """The request that erases is caught on its way and changed."""
+    paste(page, TEXT)
+
+    def change(route):
+        data = route.request.post_data_json
+        if isinstance(data.get("event_data"), dict) and "text" in data["event_data"]:
+            data["event_data"] |= lie
+            return route.continue_(post_data=data)
+        return route.continue_()
+
+    page.route("**/queue/join*", change)
+    drag(page, "An old rule", "no longer in force.")
+    page.locator(".bar .primary").click()
+    toast(page, "select the passage again")
+    assert painted(page) == ""
+    expect(page.locator("#edits .edit")).to_have_count(0)
+    page.unroute("**/queue/join*")
+    erase(page, "An old rule", "no longer in force.")
+
+
+def test_markup_and_chat_templates_stay_text_in_questions_and_answers(page: Page):
+    paste(page, TEXT)
+    ask(page, "Repeat exactly: <img src=x onerror=document.title='hacked'> <|im_end|> ${1+1} {{value}}", "none")
+    asked = page.locator("#conversation .asked")
+    expect(asked).to_contain_text("<img src=x onerror=document.title='hacked'> <|im_end|> ${1+1} {{value}}")
+    assert page.locator("#conversation img").count() == 0
+    assert page.title() == "KVEraser"
+
+
+def test_an_id_that_is_not_yours_gives_nothing(page: Page, server: Server):
+    paste(page, TEXT)
+    client = Client(server.address, verbose=False)
+    with pytest.raises(Exception, match="no longer in memory"):
+        client.predict(session="guessed", question=QUESTION, api_name="/ask")
+    key = page.evaluate("sessionStorage.getItem('kveraser')")
+    assert len(key) >= 32
+    page.evaluate("sessionStorage.setItem('kveraser', 'guessed')")
+    page.reload()
+    toast(page, "This document is no longer in memory: load it again.")
+    expect(page.locator(".doc p")).to_have_count(0)
+
+
+def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..., Page]):
+    first, second = open_page(), open_page()
+    paste(first, TEXT)
+    paste(second, "The toll in this other harbour is 77 coins. Nobody pays more.")
+    for page in (first, second):
+        page.locator("#question textarea").fill(QUESTION)
+    first.locator("#compare").click()
+    second.locator("#ask").click()
+    expect(second.locator("#waiting, .progress-text, .eta-bar, .meta-text").first).to_be_attached()
+    expect(second.locator("#conversation .figures")).to_have_count(1)
+    expect(second.locator("#conversation .answer")).to_contain_text("77")
+    expect(first.locator("#cards .card dl")).to_have_count(3)
+    expect(first.locator("#cards")).not_to_contain_text("77")
+
+
+def test_a_tab_closed_while_reading_leaves_the_model_free(open_page: Callable[..., Page]):
+    leaving, staying = open_page(), open_page()
+    leaving.locator("#samples").get_by_role("button", name="Policy manual").click()
+    expect(leaving.locator("#status .line")).to_have_text(re.compile(r"Reading policy-manual.pdf: \d+%"))
+    leaving.close()
+    paste(staying, TEXT)
+    ask(staying, QUESTION)
+
+
+def test_a_server_started_again_under_an_open_tab(open_page: Callable[..., Page], server: Server):
+    page = open_page()
+    paste(page, TEXT)
+    server.stop()
+    server.start()
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#ask").click()
+    toast(page, "This document is no longer in memory: load it again.")
+    paste(page, TEXT + "\n\nAgain.")
+    ask(page, QUESTION)
+    open_page.errors.clear()  # type: ignore[attr-defined]  # the browser reports the connections that broke

@@ -1,0 +1,137 @@
+"""Loading a document in the browser: files, text, samples, progress, pages, passwords, reloads."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.helpers import TEXT, ask, erase, painted, paste, pick_sample, toast, upload
+from tests.test_documents import pdf
+
+pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+
+
+def test_a_file_is_read_and_its_figures_are_shown(page: Page, tmp_path):
+    file = tmp_path / "harbour.txt"
+    file.write_text(TEXT, encoding="utf-8")
+    upload(page, file)
+    expect(page.locator("#status .line")).to_have_text("harbour.txt")
+    expect(page.locator("#status .facts")).to_have_text(
+        re.compile(r"^[\d,]+ of 8,192 tokens · [\d.]+ MB of KV cache · SmolLM2-135M-Instruct · cpu$")
+    )
+    assert page.locator(".doc p").all_text_contents() == TEXT.strip().split("\n\n")
+
+
+def test_reading_shows_progress_and_can_be_cancelled(page: Page):
+    paste(page, "A short note. " * 4)
+    page.locator("#samples").get_by_role("button", name="Policy manual").click()
+    expect(page.locator("#status .line")).to_have_text(
+        re.compile(r"Reading policy-manual.pdf: \d+%, [\d,]+ tokens/s, [\d.]+ s left")
+    )
+    page.locator("#cancel").click()
+    toast(page, "Reading was cancelled: load the document again to go on.")
+    expect(page.locator("#status .line")).to_have_text("pasted text")
+    expect(page.locator(".doc p")).to_have_count(1)
+    expect(page.locator("#cancel")).not_to_be_visible()
+
+
+def test_a_document_too_long_offers_the_pages_that_fit(page: Page, tmp_path):
+    file = tmp_path / "long.pdf"
+    file.write_bytes(
+        pdf(*([f"Page {number} says {number * 7} coins."] + ["many words " * 60] * 8 for number in range(1, 13)))
+    )
+    upload(page, file)
+    toast(page, "room for")
+    picker = page.locator("#too-long")
+    expect(picker).to_contain_text(
+        re.compile(r"long.pdf has [\d,]+ tokens and there is room for [\d,]+. Pages 1 to \d+ of 12 fit.")
+    )
+    fits = int(re.search(r"Pages 1 to (\d+)", picker.text_content() or "")[1])
+    assert 1 <= fits < 12
+    page.locator("#first input").fill("3")
+    page.locator("#first input").press("Enter")
+    expect(picker).to_contain_text("Pages 3 to")
+    page.locator("#last input").fill("4")
+    page.locator("#read-pages").click()
+    expect(page.locator(".doc")).to_contain_text("Page 4 says 28 coins.")
+    expect(page.locator(".doc")).not_to_contain_text("Page 2 says")
+    expect(page.locator("#picker")).not_to_be_visible()
+
+
+def test_an_encrypted_pdf_asks_for_its_password(page: Page, tmp_path):
+    file = tmp_path / "locked.pdf"
+    file.write_bytes(pdf(["The code is 4711."], password="sesame"))
+    expect(page.locator("#password")).not_to_be_visible()
+    upload(page, file)
+    toast(page, "password")
+    page.locator("#password input").fill("wrong")
+    page.locator("#password input").press("Enter")
+    toast(page, "password")
+    page.locator("#password input").fill("sesame")
+    page.locator("#password input").press("Enter")
+    expect(page.locator(".doc")).to_contain_text("The code is 4711.")
+    expect(page.locator("#password")).not_to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("<b>picture.txt", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "is a PNG picture, not a document"),
+        ("empty.txt", b"", "empty"),
+        ("scan.pdf", pdf([]), "scan"),
+        ("broken.pdf", b"%PDF-1.7\nnonsense", "damaged"),
+    ],
+)
+def test_a_file_that_is_no_document_is_one_sentence(page: Page, tmp_path, name, data, said):
+    paste(page, TEXT)
+    file = tmp_path / name
+    file.write_bytes(data)
+    upload(page, file)
+    toast(page, said)
+    expect(page.locator(".doc p")).to_have_count(4)
+    expect(page.locator("#status .line")).to_have_text("pasted text")
+
+
+def test_a_reload_brings_everything_back(page: Page):
+    paste(page, TEXT)
+    erase(page, "An old rule", "no longer in force.")
+    ask(page, "How many coins is the toll?", "mask")
+    before = painted(page)
+    page.reload()
+    expect(page.locator(".doc p")).to_have_count(4)
+    expect(page.locator("#edits .edit")).to_have_count(1)
+    expect(page.locator("#conversation .turn")).to_have_count(1)
+    assert painted(page) == before
+
+
+def test_from_a_sample_to_a_comparison_in_five_clicks(page: Page):
+    page.locator("#samples").get_by_role("button", name="Agent log").click()
+    page.locator("#edits .tip").first.click()
+    expect(page.locator("#edits .edit").first).to_be_visible()
+    page.locator("#conversation .tip").first.click()
+    expect(page.locator("#question textarea")).to_have_value("What is the invoice account of Brightfloor Cleaning?")
+    page.locator("#compare").click()
+    expect(page.locator("#cards .card dl")).to_have_count(3)
+    expect(page.locator('#cards [data-method="none"] .answer')).to_contain_text("9988-13")
+    expect(page.locator('#cards [data-method="full_recompute"] .answer')).to_contain_text("5501-22")
+    expect(page.locator('#cards [data-method="kveraser"] .answer')).to_contain_text("5501-22")
+
+
+def test_two_tabs_have_two_documents(page: Page):
+    paste(page, TEXT)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator("#status .line").filter(has_text="No document yet").wait_for()
+    paste(other, "A second document about lamps.")
+    expect(page.locator(".doc p")).to_have_count(4)
+    expect(other.locator(".doc p")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".doc")).to_contain_text("harbour office")
+
+
+def test_a_new_document_takes_the_place_of_the_old_one(page: Page):
+    paste(page, TEXT)
+    erase(page, "An old rule", "no longer in force.")
+    pick_sample(page, "Research brief", "research-brief.md")
+    assert painted(page) == ""
+    expect(page.locator("#edits .edit")).to_have_count(0)

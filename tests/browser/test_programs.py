@@ -1,0 +1,86 @@
+"""The same for programs: named endpoints by gradio_client, and MCP tools."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
+
+from tests.browser.conftest import Server
+from tests.browser.helpers import SECOND, TEXT
+
+pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+QUESTION = "How many coins is the toll?"
+TOOLS = {"load", "erase", "undo", "ask", "compare", "export"}
+
+
+def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_path):
+    client = Client(server.address, verbose=False)
+    file = tmp_path / "harbour.txt"
+    file.write_text(TEXT, encoding="utf-8")
+    loaded = client.predict(file=handle_file(file), text="", password="", api_name="/load")
+    assert (loaded["title"], loaded["characters"]) == ("harbour.txt", len(TEXT))
+    session = loaded["session"]
+    erased = client.predict(session=session, passage=SECOND, api_name="/erase")
+    assert [span["text"].strip() for span in erased["erased"]] == [SECOND]
+    answer = client.predict(session=session, question=QUESTION, method="full_recompute", api_name="/ask")
+    assert "30" in answer["text"]
+    assert answer["ttft_s"] > 0
+    start = TEXT.index("The toll today")
+    both = client.predict(session=session, start=start, end=start + 10, api_name="/erase")
+    assert len(both["erased"]) == 2
+    assert len(client.predict(session=session, api_name="/undo")["erased"]) == 1
+    compared = client.predict(
+        session=session, question=QUESTION, methods=["none", "full_recompute"], api_name="/compare"
+    )
+    assert [card["method"] for card in compared] == ["full_recompute", "none"]
+    assert compared[0]["agreement"] == 1
+    exported = json.loads(client.predict(session=session, form="json", api_name="/export"))
+    assert [record["kind"] for record in exported["answers"]] == ["ask", "compare", "compare"]
+    with pytest.raises(Exception, match="does not contain"):
+        client.predict(session=session, passage="no such words", api_name="/erase")
+
+
+def test_only_the_named_endpoints_are_public(server: Server):
+    named = Client(server.address, verbose=False).view_api(return_format="dict")["named_endpoints"]
+    assert {name.strip("/") for name in named} == TOOLS
+
+
+def test_the_same_are_mcp_tools(server: Server):
+    async def run() -> tuple[set[str], str]:
+        async with (
+            streamablehttp_client(f"{server.address}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as mcp,
+        ):
+            await mcp.initialize()
+            tools = {tool.name: tool for tool in (await mcp.list_tools()).tools}
+            assert all(tool.description for tool in tools.values())
+            loaded = await mcp.call_tool("load", {"text": TEXT, "password": ""})
+            session = json.loads(loaded.content[0].text)["session"]
+            await mcp.call_tool("erase", {"session": session, "passage": SECOND})
+            asked = {"session": session, "question": QUESTION, "method": "full_recompute"}
+            answer = await mcp.call_tool("ask", asked)
+            return set(tools), answer.content[0].text
+
+    with ThreadPoolExecutor() as beside:  # the browser's loop runs in this thread
+        tools, answer = beside.submit(asyncio.run, run()).result()
+    assert tools == TOOLS
+    assert "30" in answer
+
+
+@pytest.mark.parametrize("language", ["client", "mcp"])
+def test_the_readmes_snippets_run(server: Server, language):
+    """The snippets of the README, aimed at this server."""
+    (snippet,) = re.findall(rf"<!-- {language} -->\n```py\n(.*?)```", README, re.S)
+    aimed = snippet.replace("http://127.0.0.1:7860", server.address)
+    done = subprocess.run([sys.executable, "-c", aimed], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "30" in done.stdout

@@ -1,0 +1,153 @@
+"""Reading, finding, selecting, erasing, taking back, and similar passages, with a real mouse and keyboard."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.helpers import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample
+
+pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+said = "#edits .said"
+
+
+def test_hostile_text_is_shown_as_it_is(page: Page):
+    paste(page, TEXT)
+    assert page.locator(".doc p").all_text_contents()[:3] == [FIRST, SECOND, THIRD]
+    assert page.title() == "KVEraser"
+    erase(page, "The harbour office", "each day.")
+    expect(page.locator("#edits .quote")).to_have_text(FIRST)
+    assert painted(page) == FIRST
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_a_drag_across_paragraphs_erases_what_is_painted(open_page: Callable[..., Page], viewport, scheme, language):
+    page = open_page(viewport, scheme, language)
+    page.locator("#paste textarea").fill(TEXT)
+    page.locator("#read").click()
+    expect(page.locator(".doc p")).to_have_count(4)
+    erase(page, "😀 each", "for every mast.")
+    expect(page.locator(said).first).to_have_text(
+        re.compile(r"Erased \d+ tokens in \d+ ms with kveraser\.|已用 kveraser 在 \d+ 毫秒内擦除 \d+ 个词元。")
+    )
+    passage = TEXT[TEXT.index("😀 each") : TEXT.index("for every mast.") + len("for every mast.")]
+    assert passage in painted(page)
+    assert painted(page) in TEXT
+    expect(page.locator("#ask")).to_have_text("提问" if language == "zh-CN" else "Ask")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+
+
+def test_what_is_painted_is_whole_tokens(page: Page):
+    paste(page, TEXT)
+    erase(page, "ilver coi", "ns for every m")
+    assert "silver coins for every mast" in painted(page)
+
+
+def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
+    paste(page, TEXT)
+    erase(page, "An old rule", "no longer in force.")
+    erase(page, "The toll today", "at the quay.")
+    expect(page.locator("#edits .edit")).to_have_count(2)
+    assert page.locator(".strip .tick-erased").count() == 2
+    page.locator(".doc .restore").first.click()
+    expect(page.locator("#edits .edit")).to_have_count(1)
+    assert painted(page).strip() == THIRD
+    buttons = page.locator("#edits .head")
+    buttons.get_by_role("button", name="Undo").click()
+    expect(page.locator("#edits .edit")).to_have_count(2)
+    buttons.get_by_role("button", name="Redo").click()
+    expect(page.locator("#edits .edit")).to_have_count(1)
+    page.locator("#edits .edit").get_by_role("button", name="Restore").click()
+    expect(page.locator("#edits .edit")).to_have_count(0)
+    assert painted(page) == ""
+    buttons.get_by_role("button", name="Undo").click()
+    buttons.get_by_role("button", name="Restore all").click()
+    expect(page.locator(said).first).to_have_text("Everything is back.")
+    assert painted(page) == ""
+
+
+def test_a_drag_across_a_page_break(page: Page):
+    pick_sample(page, "Policy manual", "policy-manual.pdf")
+    marks = page.locator(".doc .page-mark")
+    assert marks.count() == 18
+    before, after = page.evaluate(
+        """() => {
+            const mark = document.querySelectorAll('.doc .page-mark')[1];
+            const [before, after] = [mark.previousElementSibling, mark.nextElementSibling];
+            return [before.textContent.slice(-40), after.textContent.slice(0, 40)];
+        }"""
+    )
+    erase(page, before.split("\n")[-1], after.split("\n")[0])
+    text = painted(page)
+    assert before.split("\n")[-1] in text
+    assert after.split("\n")[0] in text
+    assert "Page 3" not in text
+
+
+def test_finding_and_going_to_a_page(page: Page):
+    pick_sample(page, "Policy manual", "policy-manual.pdf")
+    top = "document.querySelector('.doc').scrollTop"
+    page.locator(".find").fill("spring edition")
+    expect(page.locator(".count")).to_have_text(re.compile(r"1 of \d+"))
+    assert page.evaluate(top) > 100
+    page.locator(".find").fill("no such words")
+    expect(page.locator(".count")).to_have_text("not found")
+    page.locator(".find").fill("")
+    page.locator(".page-number").fill("10")
+    page.locator(".page-number").press("Enter")
+    visible = page.evaluate(
+        """() => {
+            const doc = document.querySelector('.doc');
+            const mark = document.querySelector('[data-page="Page 10"]').getBoundingClientRect();
+            return mark.top > doc.getBoundingClientRect().top && mark.bottom < doc.getBoundingClientRect().bottom;
+        }"""
+    )
+    assert visible
+
+
+def test_headings_are_headings(page: Page):
+    pick_sample(page, "Research brief", "research-brief.md")
+    expect(page.locator(".doc").get_by_role("heading", name="What we recommend")).to_be_visible()
+
+
+def test_the_keyboard_selects_and_erases_sentences(page: Page):
+    paste(page, TEXT)
+    page.locator(".doc").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+    page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator(".bar")).to_be_visible()
+    page.keyboard.press("Delete")
+    expect(page.locator("#edits .edit")).to_have_count(1)
+    assert painted(page).strip()
+    assert painted(page) in TEXT
+
+
+def test_similar_passages_are_offered_shown_and_erased_too(page: Page):
+    repeated = "The toll is 14 silver coins for every mast."
+    text = "\n\n".join([repeated, "Ships anchor in the bay. " * 160, "By the way: " + repeated, THIRD])
+    paste(page, text)
+    erase(page, "The toll is 14", "for every mast.")
+    offered = page.locator("#edits .found")
+    expect(offered.filter(has_text="same words")).to_have_count(1)
+    offered.filter(has_text="same words").get_by_role("button", name="Show").click()
+    assert page.evaluate("document.querySelector('.doc').scrollTop") > 50
+    offered.filter(has_text="same words").get_by_role("button", name="Erase too").click()
+    expect(page.locator("#edits .edit")).to_have_count(2)
+    assert painted(page).count("14 silver coins") == 2
+
+
+def test_similar_and_ask_about_work_on_a_selection(page: Page):
+    paste(page, TEXT)
+    drag(page, "An old rule", "no longer in force.")
+    page.locator(".bar").get_by_role("button", name="Find similar").click()
+    expect(page.locator("#edits h3")).to_be_visible()
+    drag(page, "The toll today", "copper coins")
+    page.locator(".bar").get_by_role("button", name="Ask about this").click()
+    expect(page.locator("#question textarea")).to_have_value("About “The toll today is 30 copper coins”: ")
+    expect(page.locator("#question textarea")).to_be_focused()
+    assert painted(page) == ""
