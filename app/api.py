@@ -3,6 +3,7 @@
 Passages are given by their text, or by `start` and `end` in characters (code points) of the document.
 """
 
+import inspect
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +16,8 @@ from app.texts import PageError
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core.answers import Answer
 from kveraser_core.backbone import Backbone
-from kveraser_core.documents import load_document, read_document
+from kveraser_core.documents import Document, load_document, read_document
+from kveraser_core.erasers import METHODS
 from kveraser_core.generation import Sampling
 from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span, check_span, find_text
@@ -30,31 +32,34 @@ class Api:
     def build(self) -> None:
         """Add the endpoints to the page that is being built."""
         with gr.Row(visible=False):
-            file = gr.File(label="file", type="filepath")
-            text, password = gr.Textbox(label="text"), gr.Textbox(label="password")
-            loaded = gr.JSON(label="document")
-            gr.Button().click(
-                spoken(self.load), [file, text, password], loaded, api_name="load", api_visibility="public", **MODEL
-            )
-        for endpoint in (self.erase, self.undo, self.ask, self.compare):
-            gr.api(spoken(endpoint), api_name=endpoint.__name__, **MODEL)
-        gr.api(spoken(self.export), api_name="export")
+            for endpoint in (self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export):
+                inputs = [_input(parameter) for parameter in inspect.signature(endpoint).parameters.values()]
+                model = {} if endpoint == self.export else MODEL
+                gr.Button().click(spoken(endpoint), inputs, gr.JSON(), api_name=endpoint.__name__, **model)
 
-    def load(self, file: str | None, text: str, password: str) -> dict[str, Any]:
-        """Read a document, a file or text, and keep it in memory.
+    def load_file(self, file: str, password: str = "") -> dict[str, Any]:
+        """Read a document from a file and keep it in memory.
 
         Args:
-            file: a PDF, DOCX, HTML, Markdown or text file; leave out to give text
-            text: the document's text, where no file is given
+            file: a PDF, DOCX, HTML, Markdown or text file
             password: of an encrypted PDF, else empty
+        Returns:
+            what load gives
+        """
+        return self._keep(load_document(file, password=password or None))
+
+    def load(self, text: str, title: str = "text") -> dict[str, Any]:
+        """Read a document, given as text, and keep it in memory.
+
+        Args:
+            text: the document's text
+            title: what to call it
         Returns:
             the session id, which the other tools want, with the document's title, pages, characters and tokens
         """
-        if not file and not text.strip():
-            raise PageError("There is no document: give a file or text.")
-        document = (
-            load_document(file, password=password or None) if file else read_document(text.encode("utf-8"), "text")
-        )
+        return self._keep(read_document(text.encode("utf-8", "replace"), title))
+
+    def _keep(self, document: Document) -> dict[str, Any]:
         session = DocumentSession.load(self.backbone, document)
         return {
             "session": self.store.add(Workspace(session), ""),
@@ -132,18 +137,30 @@ class Api:
         workspace.comparisons.append(Comparison(question, workspace.edits, kept.tokens_behind, answers))
         return [_plain(answer) for answer in answers]
 
-    def export(self, session: str, form: str = "json") -> str:
+    def export(self, session: str, form: str = "json") -> dict[str, str]:
         """Everything that was asked and compared.
 
         Args:
             session: the id that load gave
             form: md, csv or json
         Returns:
-            the text of the file
+            the text of the file, and its MIME type
         """
         if form not in FORMATS:
             raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
-        return exported(self.store.get(session), form)
+        return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
+
+
+def _input(parameter: inspect.Parameter) -> gr.components.Component:
+    """What stands for a parameter of an endpoint on the page, unseen: it says its type and its default."""
+    value = None if parameter.default is parameter.empty else parameter.default
+    if parameter.name == "file":
+        return gr.File(label="file", type="filepath")
+    if parameter.name == "methods":
+        return gr.CheckboxGroup(list(METHODS), value=value, label="methods")
+    if parameter.annotation is int:
+        return gr.Number(value, precision=0, label=parameter.name)
+    return gr.Textbox(value, label=parameter.name)
 
 
 def _erased(session: DocumentSession) -> list[dict[str, Any]]:

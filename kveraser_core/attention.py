@@ -17,7 +17,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
-from kveraser_core.layout import Layout, Piece
+from kveraser_core.layout import Layout, Piece, layout_of
 
 NAME = "kveraser"
 
@@ -141,10 +141,10 @@ def _attention_forward(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    layout: Layout | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    layout = layout_of(key)
     if layout is not None:
         out = layout_attention(query, key, value, scale, layout, int(module.layer_idx), attention_mask)  # type: ignore[arg-type]
     elif attention_mask is None:

@@ -149,7 +149,7 @@ class Backbone:
             ids = torch.tensor([token_ids], device=self.device)
             positions = torch.arange(len(token_ids), device=self.device)[None] + cache.next_position
             out = self.model.get_decoder()(
-                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True, layout=cache.layout
+                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
             )
             return out.last_hidden_state[0]
 

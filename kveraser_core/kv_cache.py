@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from kveraser_core.errors import KVEraserError
-from kveraser_core.layout import Layout
+from kveraser_core.layout import Layout, laid_out
 from kveraser_core.rope import KeyRotation
 
 
@@ -55,6 +55,7 @@ class EditableLayer(CacheLayerMixin):
         super().__init__()
         self.limit = self.capacity = capacity
         self.length = 0
+        self.layout: Layout | None = None
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device
@@ -91,7 +92,8 @@ class EditableLayer(CacheLayerMixin):
         self.key_buffer[:, :, start:end] = key_states
         self.value_buffer[:, :, start:end] = value_states
         self.set_length(end)
-        return self.filled()
+        keys, values = self.filled()
+        return laid_out(keys, self.layout), values
 
     def filled(self) -> tuple[Tensor, Tensor]:
         """Views of the filled slots' keys and values, `[1, kv_heads, length, head_dim]` each."""
@@ -123,7 +125,6 @@ class EditableCache(Cache):
         super().__init__(layers=list(self.editable))
         self.rotation = rotation
         self.capacity = capacity
-        self.layout: Layout | None = None
         self._position_lead = 0
 
     @classmethod
@@ -148,6 +149,16 @@ class EditableCache(Cache):
     @next_position.setter
     def next_position(self, position: int) -> None:
         self._position_lead = position - self.length
+
+    @property
+    def layout(self) -> Layout | None:
+        """How passes read the slots; `None` for all of them as they stand."""
+        return self.editable[0].layout
+
+    @layout.setter
+    def layout(self, layout: Layout | None) -> None:
+        for layer in self.editable:
+            layer.layout = layout
 
     @property
     def used_bytes(self) -> int:

@@ -35,3 +35,18 @@ class Layout:
 
     rotation: KeyRotation
     pieces: tuple[Piece, ...]
+
+
+def laid_out(keys: Tensor, layout: Layout | None) -> Tensor:
+    """`keys`, a fresh view, carrying the layout that attention is to read them by.
+
+    Between a cache and the attention function transformers passes nothing but the tensors, so the layout
+    goes with the keys; that way `generate` and every other caller of the model reads an edited cache right.
+    """
+    keys.kv_layout = layout  # type: ignore[attr-defined]
+    return keys
+
+
+def layout_of(keys: Tensor) -> Layout | None:
+    """The layout that `keys` carry."""
+    return getattr(keys, "kv_layout", None)

@@ -11,6 +11,7 @@ from kveraser_core.context import read_context
 from kveraser_core.erasers import METHODS, UnknownMethod, get_method
 from kveraser_core.erasers.kveraser_repair import KVEraserRepair
 from kveraser_core.erasers.local_repair import LocalRepair
+from kveraser_core.generation import Sampling, generate
 from kveraser_core.spans import Span
 from tests.conftest import TEXT, tiny_model
 
@@ -272,3 +273,19 @@ def test_without_an_eraser_the_method_says_so(name, context, spans):
 def test_an_unknown_method_is_named():
     with pytest.raises(UnknownMethod, match=r"'forget'.*full_recompute"):
         get_method("forget")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_transformers_own_generate_reads_an_edited_cache_right(name, context, spans, save_adapter):
+    load_eraser(context, save_adapter)
+    erased = get_method(name).erase(context, spans)
+    if erased.cache.next_position != erased.cache.length:
+        pytest.skip("generate takes the number of slots for the next position")
+    question = context.prompt.question_ids("What is the toll?")
+    *_, expected = generate(context.backbone, erased.cache, question, Sampling(max_tokens=8))
+    ids = torch.tensor([[0] * erased.cache.length + question])
+    with erased.cache.appending():
+        out = context.backbone.model.generate(
+            ids, past_key_values=erased.cache, max_new_tokens=8, do_sample=False, attention_mask=torch.ones_like(ids)
+        )
+    assert out[0, ids.shape[1] :].tolist() == expected.token_ids

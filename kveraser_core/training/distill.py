@@ -17,7 +17,7 @@ from kveraser_core.erasers import get_method
 from kveraser_core.erasers.base import close_gaps
 from kveraser_core.erasers.kveraser import KVEraser, seen_layout, steered_layout
 from kveraser_core.kv_cache import EditableCache
-from kveraser_core.layout import Layout
+from kveraser_core.layout import Layout, laid_out
 from kveraser_core.prompts import Prompt
 from kveraser_core.spans import Span
 from kveraser_core.training.examples import Example
@@ -31,9 +31,9 @@ class _PastLayer(CacheLayerMixin):
 
     is_croppable = False
 
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, layout: Layout | None) -> None:
         super().__init__()
-        self.past = keys, values
+        self.past, self.layout = (keys, values), layout
         self.new: tuple[Tensor, Tensor] | None = None
         self.is_initialized = True
 
@@ -42,7 +42,8 @@ class _PastLayer(CacheLayerMixin):
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
         self.new = key_states, value_states
-        return torch.cat((self.past[0], key_states), dim=2), torch.cat((self.past[1], value_states), dim=2)
+        keys = laid_out(torch.cat((self.past[0], key_states), dim=2), self.layout)
+        return keys, torch.cat((self.past[1], value_states), dim=2)
 
     def get_seq_length(self) -> int:
         return self.past[0].shape[2]
@@ -86,26 +87,24 @@ class Distiller:
         parts, done = list[States](), 0
         states = _states(context.cache)
         for span in spans:
-            layers = [_PastLayer(keys, values) for keys, values in _cut(states, 0, span.start)]
-            positions = torch.arange(span.start, span.end)
             layout = seen_layout(context, spans, span.start)
+            layers = [_PastLayer(keys, values, layout) for keys, values in _cut(states, 0, span.start)]
+            positions = torch.arange(span.start, span.end)
             with self._eraser.active():
-                self._forward(context.ids[span.start : span.end], positions, layers, None, layout)
+                self._forward(context.ids[span.start : span.end], positions, layers, None)
             parts += [_cut(states, done, span.start), [layer.new for layer in layers if layer.new]]
             done = span.end
         return _join([*parts, _cut(states, done, len(context.ids))])
 
     def _logits(self, states: States, next_position: int, packed: "_Packed", layout: Layout | None = None) -> Tensor:
         """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
-        layers = [_PastLayer(keys, values) for keys, values in states]
+        layers = [_PastLayer(keys, values, layout) for keys, values in states]
         positions = packed.offsets + next_position
         mask = packed.mask(layers[0].get_seq_length(), self.backbone.device)
-        hidden = self._forward(packed.ids, positions, layers, mask, layout)
+        hidden = self._forward(packed.ids, positions, layers, mask)
         return self.backbone.model.get_output_embeddings()(hidden[packed.predicting]).float()
 
-    def _forward(
-        self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None, layout: Layout | None
-    ) -> Tensor:
+    def _forward(self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None) -> Tensor:
         device = self.backbone.device
         out = self.backbone.model.get_decoder()(
             input_ids=torch.tensor([ids], device=device),
@@ -113,7 +112,6 @@ class Distiller:
             attention_mask=mask,
             past_key_values=Cache(layers=list(layers)),
             use_cache=True,
-            layout=layout,
         )
         return out.last_hidden_state[0]
 

@@ -19,14 +19,14 @@ from tests.browser.helpers import SECOND, TEXT
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 QUESTION = "How many coins is the toll?"
-TOOLS = {"load", "erase", "undo", "ask", "compare", "export"}
+TOOLS = {"load", "load_file", "erase", "undo", "ask", "compare", "export"}
 
 
 def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_path):
     client = Client(server.address, verbose=False)
     file = tmp_path / "harbour.txt"
     file.write_text(TEXT, encoding="utf-8")
-    loaded = client.predict(file=handle_file(file), text="", password="", api_name="/load")
+    loaded = client.predict(file=handle_file(file), password="", api_name="/load_file")
     assert (loaded["title"], loaded["characters"]) == ("harbour.txt", len(TEXT))
     session = loaded["session"]
     erased = client.predict(session=session, passage=SECOND, api_name="/erase")
@@ -43,7 +43,7 @@ def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_pat
     )
     assert [card["method"] for card in compared] == ["full_recompute", "none"]
     assert compared[0]["agreement"] == 1
-    exported = json.loads(client.predict(session=session, form="json", api_name="/export"))
+    exported = json.loads(client.predict(session=session, form="json", api_name="/export")["text"])
     assert [record["kind"] for record in exported["answers"]] == ["ask", "compare", "compare"]
     with pytest.raises(Exception, match="does not contain"):
         client.predict(session=session, passage="no such words", api_name="/erase")
@@ -63,7 +63,7 @@ def test_the_same_are_mcp_tools(server: Server):
             await mcp.initialize()
             tools = {tool.name: tool for tool in (await mcp.list_tools()).tools}
             assert all(tool.description for tool in tools.values())
-            loaded = await mcp.call_tool("load", {"text": TEXT, "password": ""})
+            loaded = await mcp.call_tool("load", {"text": TEXT})
             session = json.loads(loaded.content[0].text)["session"]
             await mcp.call_tool("erase", {"session": session, "passage": SECOND})
             asked = {"session": session, "question": QUESTION, "method": "full_recompute"}
