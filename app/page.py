@@ -105,7 +105,7 @@ class Page:
             for sample in samples():
                 parts[sample.file] = gr.Button(sample.title, size="sm", min_width=90)
         with gr.Row(equal_height=True):
-            parts["file"] = gr.File(label=_("file"), type="filepath", height=120, elem_id="upload")
+            parts["file"] = gr.File(label=_("file"), show_label=False, type="filepath", height=120, elem_id="upload")
             with gr.Column(min_width=200):
                 parts["text"] = gr.Textbox(label=_("paste"), lines=1, max_lines=3, elem_id="paste")
                 parts["read"] = gr.Button(_("read_text"), size="sm", elem_id="read")

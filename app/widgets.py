@@ -83,18 +83,19 @@ def edit_list(
 def conversation(workspace: Workspace) -> dict[str, Any]:
     """The conversation's data."""
     now = workspace.edits
+    text = workspace.session.document.text
     return {
-        "turns": [_turn(turn, turn.edits != now) for turn in workspace.turns],
+        "turns": [_turn(turn, text, turn.edits != now) for turn in workspace.turns],
         "questions": workspace.questions,
     }
 
 
-def _turn(turn: AskedTurn, stale: bool) -> dict[str, Any]:
+def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "question": turn.question,
         "method": turn.method,
         "answer": turn.text,
-        "edits": len(turn.edits),
+        "edits": [text[span.start : span.end] for span in turn.edits],
         "stale": stale,
         "stopped": turn.stopped,
         "running": turn.answer is None and not turn.stopped,

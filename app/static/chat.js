@@ -25,7 +25,11 @@ function draw() {
       make('span', 'figures', say(turn.rate ? 'line' : 'line_short', figures), meta);
     }
     if (turn.stopped) make('span', '', say('stopped'), meta);
-    if (turn.edits) make('span', '', say('edits_then', { n: turn.edits }), meta);
+    if (turn.edits.length) {
+      const then = make('details', '', undefined, meta);
+      make('summary', '', say('edits_then', { n: turn.edits.length }), then);
+      for (const text of turn.edits) make('div', 'quote', text.length > 300 ? `${text.slice(0, 299)}…` : text, then);
+    }
     if (!turn.running && turn.answer) copyButton(turn.answer, meta);
   }
   if (following) log.scrollTop = log.scrollHeight;

@@ -51,25 +51,16 @@ def second_buffer(context: Context, slots: int) -> EditableCache:
     return context.cache.another(slots + context.headroom)
 
 
-def close_gaps(
-    context: Context,
-    spans: Sequence[Span],
-    recompute: int,
-    at_seam: Callable[[EditableCache, Span], None] | None = None,
-    extra_slots: int = 0,
-) -> EditableCache:
+def close_gaps(context: Context, spans: Sequence[Span], recompute: int) -> EditableCache:
     """A second buffer without `spans`, its positions without gaps.
 
     Behind each span the first `recompute` tokens are prefilled again, without the span; later keys are
-    rotated back to their new positions. `at_seam` is called with the buffer and the span wherever the
-    buffer has reached one.
+    rotated back to their new positions.
     """
     pieces = kept(context, spans)
-    cache = second_buffer(context, sum(map(len, pieces)) + extra_slots)
+    cache = second_buffer(context, sum(map(len, pieces)))
     cache.append(context.cache, 0, pieces[0].end)
-    for span, piece in zip(spans, pieces[1:], strict=True):
-        if at_seam:
-            at_seam(cache, span)
+    for piece in pieces[1:]:
         fresh = min(recompute, len(piece))
         prefill(context.backbone, context.ids[piece.start : piece.start + fresh], cache)
         rest = piece.start + fresh

@@ -26,7 +26,8 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
     ask(page, QUESTION, "full_recompute")
     newest = page.locator("#conversation .turn").last
     expect(newest.locator(".answer")).to_contain_text("30")
-    expect(newest).to_contain_text("erased at that time: 1")
+    newest.get_by_text("erased at that time: 1").click()
+    expect(newest.locator(".quote")).to_contain_text(SECOND)
     expect(page.locator("#question textarea")).to_have_value("")
     newest.get_by_role("button", name="Copy").click()
     assert page.evaluate("navigator.clipboard.readText()") == newest.locator(".answer").text_content()
