@@ -78,7 +78,6 @@ def _training_options(command: argparse.ArgumentParser) -> None:
     _model_options(command)
     add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
     add("--out", required=True, metavar="DIR", help="where the eraser goes; a run stopped there goes on")
-    add("--method", choices=("kveraser", "kveraser_repair"), default="kveraser", help="the method to train for")
     add("--steps", type=int, default=1000, metavar="N")
     add("--contexts-per-step", type=int, default=2, metavar="N")
     add("--learning-rate", type=float, default=4e-4, metavar="R")
@@ -86,7 +85,7 @@ def _training_options(command: argparse.ArgumentParser) -> None:
     add("--longest", type=int, default=700, metavar="TOKENS", help="the longest context (default 700)")
     add("--seed", type=int, default=0, metavar="N")
     add("--checkpoint-every", type=int, default=50, metavar="STEPS")
-    add("--threads", type=int, metavar="N", help="CPU threads; two runs with one each are faster than one with two")
+    add("--threads", type=int, metavar="N", help="CPU threads of each process")
 
 
 def _evaluation_options(command: argparse.ArgumentParser) -> None:

@@ -155,21 +155,23 @@ def test_assemble_by_hand():
     assert made.kept_ids == [1, 5, 2, 3, 4]
 
 
-@pytest.mark.parametrize("method", ["kveraser", "kveraser_repair"])
-def test_the_loss_is_the_kl_of_two_plain_passes(method, llama, save_adapter):
-    """With an adapter, for one span and one question, everything done again by transformers and PEFT."""
+def test_the_loss_is_the_kl_of_plain_passes(llama, save_adapter):
+    """For one span and a question of each kind, both methods done again by transformers and PEFT."""
     folder = save_adapter()
     llama.eraser = load_adapter(llama.model, folder, torch.float32)
     ids = llama.tokenize(TEXT)[0][:80]
     span = Span(30, 50)
-    example = Example("t", ids, (span,), (Question("What is the toll?", "Thirty coins."),))
-    distiller = Distiller(llama, method)
-    loss = distiller.loss(example)
+    questions = (Question("What is the toll?", "not used"), Question("Who pays?", "Ships pay."))
+    distiller = Distiller(llama)
+    loss = distiller.loss(Example("t", ids, (span,), questions))
 
     head = distiller.prompt.head_ids
-    asked = distiller.prompt.question_ids("What is the toll?")
-    answer = [*llama.tokenize("Thirty coins.")[0], *llama.end_ids]
+    kept = [*head, *ids[: span.start], *ids[span.end :]]
     plain, steering = tiny_model("llama", "sdpa"), PeftModel.from_pretrained(tiny_model("llama", "sdpa"), folder)
+    asked = [distiller.prompt.question_ids(question.text) for question in questions]
+    prompt = torch.tensor([[*kept, *asked[0]]])
+    own = plain.generate(prompt, max_new_tokens=10, do_sample=False, pad_token_id=0)[0, prompt.shape[1] :].tolist()
+    answers = [own, [*llama.tokenize("Ships pay.")[0], *llama.end_ids]]
 
     def read(model, cache, tokens, first):
         positions = torch.arange(first, first + len(tokens))[None]
@@ -177,35 +179,41 @@ def test_the_loss_is_the_kl_of_two_plain_passes(method, llama, save_adapter):
             return model(torch.tensor([tokens]), past_key_values=cache, position_ids=positions).logits[0]
 
     def answered(cache, first):
-        return read(plain, cache, [*asked, *answer[:-1]], first)[-len(answer) :].log_softmax(-1)
+        rows = []
+        for question, answer in zip(asked, answers, strict=True):
+            said = read(plain, cache, [*question, *answer[:-1]], first)
+            rows.append(said[-len(answer) :].log_softmax(-1))
+            cache.crop(-len(question) - len(answer) + 1)
+        return torch.cat(rows)
 
     exact, original, steered = (DynamicCache() for _ in range(3))
     start, end, length = len(head) + span.start, len(head) + span.end, len(head) + len(ids)
-    read(plain, exact, [*head, *example.kept_ids], 0)
+    read(plain, exact, kept, 0)
     read(plain, original, [*head, *ids], 0)
     read(plain, steered, [*head, *ids[: span.start]], 0)
     read(steering, steered, ids[span.start : span.end], start)
     rotation = llama.new_cache(1).rotation
-    suffix = original
-    if method == "kveraser_repair":  # 32 recomputed tokens are more than there are behind the span
-        suffix = DynamicCache()
-        for number, layer in enumerate(exact.layers):
-            gap = torch.zeros_like(layer.keys[:, :, : len(span)])
-            keys = torch.cat((layer.keys[:, :, :start], gap, layer.keys[:, :, start:]), 2)
-            values = torch.cat((layer.values[:, :, :start], gap, layer.values[:, :, start:]), 2)
-            suffix.update(rotation.shift(keys, number, len(span)), values, number)
-    edited = DynamicCache()
-    for number, (ours, theirs, whole) in enumerate(zip(steered.layers, suffix.layers, original.layers, strict=True)):
-        prefix = rotation.shift(whole.keys[:, :, :start], number, len(span))
-        edited.update(
-            torch.cat((prefix, ours.keys[:, :, start:], theirs.keys[:, :, end:]), 2),
-            torch.cat((whole.values[:, :, :start], ours.values[:, :, start:], theirs.values[:, :, end:]), 2),
-            number,
-        )
-    teacher, student = answered(exact, length - len(span)), answered(edited, length)
-    expected = (teacher.exp() * (teacher - student)).sum(-1).mean()
-    assert expected > 1e-3
-    torch.testing.assert_close(loss, expected, atol=1e-5, rtol=1e-3)
+    repaired = DynamicCache()  # 32 recomputed tokens are more than there are behind the span
+    for number, layer in enumerate(exact.layers):
+        gap = torch.zeros_like(layer.keys[:, :, : len(span)])
+        keys = torch.cat((layer.keys[:, :, :start], gap, layer.keys[:, :, start:]), 2)
+        values = torch.cat((layer.values[:, :, :start], gap, layer.values[:, :, start:]), 2)
+        repaired.update(rotation.shift(keys, number, len(span)), values, number)
+    teacher, expected = answered(exact, length - len(span)), []
+    for suffix in (original, repaired):
+        edited = DynamicCache()
+        layers = zip(steered.layers, suffix.layers, original.layers, strict=True)
+        for number, (ours, theirs, whole) in enumerate(layers):
+            prefix = rotation.shift(whole.keys[:, :, :start], number, len(span))
+            edited.update(
+                torch.cat((prefix, ours.keys[:, :, start:], theirs.keys[:, :, end:]), 2),
+                torch.cat((whole.values[:, :, :start], ours.values[:, :, start:], theirs.values[:, :, end:]), 2),
+                number,
+            )
+        student = answered(edited, length)
+        expected.append((teacher.exp() * (teacher - student)).sum(-1).mean())
+    assert min(expected) > 1e-3
+    torch.testing.assert_close(loss, torch.stack(expected).mean(), atol=1e-5, rtol=1e-3)
 
 
 def test_training_lowers_the_loss_and_leaves_the_backbone_alone(llama, tmp_path):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from kveraser_core.adapters import Adapter
 from kveraser_core.context import Context
 from kveraser_core.erasers.base import ErasedCache, EraseMethod, kept
 from kveraser_core.generation import prefill
@@ -24,10 +23,6 @@ class KVEraser(EraseMethod):
     name = "kveraser"
     summary = "Learned steering states overwrite the passage's states; nothing else is touched."
 
-    def eraser(self, context: Context) -> Adapter | None:
-        """The eraser of this method, if one is loaded."""
-        return context.backbone.eraser
-
     def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
         """Suffix slots that are recomputed as well: none."""
         return []
@@ -38,7 +33,7 @@ class KVEraser(EraseMethod):
             _read_again(context, spans, stale)
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        eraser, cache = self.eraser(context), context.cache
+        cache = context.cache
         written = [*spans, *self.stale(context, spans)]
         aside = [cache.slots(slots.start, slots.end) for slots in written]
 
@@ -49,7 +44,7 @@ class KVEraser(EraseMethod):
 
         try:
             self.recompute(context, spans)
-            with context.backbone.erasing(eraser) as steering:
+            with context.backbone.erasing() as steering:
                 for span in spans:
                     _read_again(context, spans, span)
         except BaseException:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kveraser_core.adapters import Adapter
 from kveraser_core.context import Context
 from kveraser_core.erasers.echoes import stale_tokens
 from kveraser_core.erasers.kveraser import KVEraser
@@ -18,9 +17,6 @@ class KVEraserRepair(KVEraser):
     summary = "Steering states, and the 32 tokens that took most from the passage are read again."
 
     k: int = 32
-
-    def eraser(self, context: Context) -> Adapter | None:
-        return context.backbone.repair_eraser
 
     def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
         found = [stale_tokens(context.ids, spans, which, self.k) for which in range(len(spans))]

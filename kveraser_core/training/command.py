@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers.utils.logging import disable_progress_bar
@@ -22,7 +23,6 @@ def run(options: argparse.Namespace) -> None:
     """Train as `options` say; the eraser, its metrics, loss curve and model card go to `options.out`."""
     disable_progress_bar()
     recipe = Recipe(
-        method=options.method,
         steps=options.steps,
         contexts_per_step=options.contexts_per_step,
         learning_rate=options.learning_rate,
@@ -42,7 +42,9 @@ def run(options: argparse.Namespace) -> None:
     mixture = Mixture(corpus, questions, dict(shares), recipe.shortest, recipe.longest)
     out = Path(options.out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not (sys.stderr.isatty() and PartialState().is_main_process)
+    ) as bar:
         task = bar.add_task("training", total=recipe.steps)
         train(
             backbone,
@@ -52,6 +54,8 @@ def run(options: argparse.Namespace) -> None:
             Path(options.start) if finetune else None,
             lambda step, loss, seconds: bar.update(task, completed=step, description=f"loss {loss:.4f}"),
         )
+    if not PartialState().is_main_process:
+        return
     names = corpus.files
     if questions:
         first, last = options.articles

@@ -1,10 +1,12 @@
-"""The loss of an eraser: how far answers from the edited cache are from those of full recompute.
+"""The loss of an eraser: how far answers from the edited caches are from those of full recompute.
 
 For one context: the frozen backbone reads the document with its spans, and again without them (the
 teacher, which never sees a span). The eraser's states for the spans are computed with gradients and put
-where the erase method puts them; the questions, with their answers, are read behind both caches in one
-packed pass each, and the loss is KL(teacher || student) on the answers' tokens.
+where each erase method that uses them puts them; the questions, with their answers, are read behind all
+caches in one packed pass each, and the loss is KL(teacher || student) on the answers' tokens.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,14 +15,18 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from kveraser_core.adapters import Adapter
 from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
-from kveraser_core.erasers import get_method
+from kveraser_core.erasers import METHODS
 from kveraser_core.erasers.base import close_gaps
 from kveraser_core.erasers.kveraser import KVEraser, seen_layout, steered_layout
+from kveraser_core.generation import Generated, Sampling, generate
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Layout, laid_out
 from kveraser_core.prompts import Prompt
 from kveraser_core.spans import Span
 from kveraser_core.training.examples import Example
+
+_OWN_ANSWER = 10
+"""Tokens at most of an answer that the teacher gives itself."""
 
 States = list[tuple[Tensor, Tensor]]
 """Keys and values of some tokens, one pair a layer: `[1, kv_heads, tokens, head_dim]` each."""
@@ -56,45 +62,67 @@ class _PastLayer(CacheLayerMixin):
 
 
 class Distiller:
-    """Makes the loss of examples for one backbone and one of the methods `kveraser` or `kveraser_repair`."""
+    """Makes the loss of examples for one backbone: the mean over all erase methods that use an eraser."""
 
-    def __init__(self, backbone: Backbone, method: str) -> None:
-        made = get_method(method)
-        if not isinstance(made, KVEraser):
-            raise ValueError(f"{method} has no eraser to train")
-        self.backbone, self.method = backbone, made
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone = backbone
+        self.methods = [method for method in METHODS.values() if isinstance(method, KVEraser)]
         self.prompt = Prompt(backbone)
 
     def loss(self, example: Example) -> Tensor:
-        """The mean KL in nats over the answers' tokens, a scalar with gradients to the eraser's weights."""
-        packed = _Packed(self.prompt, example)
+        """The mean KL in nats over the answers' tokens, a scalar with gradients to the eraser's weights.
+
+        The first question is answered by the teacher itself, as it is when methods are measured; the
+        others have the answers of the example.
+        """
         with torch.no_grad():
             context = read_context(self.backbone, example.ids)
             spans = [span.shifted(context.document_start) for span in example.spans]
             exact = close_gaps(context, spans, recompute=len(context.ids))
+            packed = _Packed(self._turns(example, exact))
             teacher = self._logits(_states(exact), exact.next_position, packed)
-            self.method.recompute(context, spans)
         layout = steered_layout(context, spans, self._eraser.bias)
-        return _kl(teacher, self._logits(self._steered(context, spans), len(context.ids), packed, layout))
+        losses, steering = [], list[States]()
+        for method in self.methods:
+            with torch.no_grad():
+                method.recompute(context, spans)
+            if not steering or len(spans) > 1:  # one span never sees what is recomputed behind it
+                steering = self._steering(context, spans)
+            states = _overwritten(_states(context.cache), spans, steering)
+            losses.append(_kl(teacher, self._logits(states, len(context.ids), packed, layout)))
+        return torch.stack(losses).mean()
 
     @property
     def _eraser(self) -> Adapter:
         assert self.backbone.eraser is not None
         return self.backbone.eraser
 
-    def _steered(self, context: Context, spans: list[Span]) -> States:
-        """The context's states with the eraser's, with gradients, in the spans' slots."""
-        parts, done = list[States](), 0
-        states = _states(context.cache)
+    def _turns(self, example: Example, exact: EditableCache) -> list[tuple[list[int], list[int]]]:
+        """Every question with its answer, as token ids."""
+        turns = []
+        for number, question in enumerate(example.questions):
+            asked = self.prompt.question_ids(question.text)
+            if number:
+                answer = [*self.backbone.tokenize(question.answer)[0], min(self.backbone.end_ids)]
+            else:
+                *_, own = generate(self.backbone, exact, asked, Sampling(max_tokens=_OWN_ANSWER))
+                assert isinstance(own, Generated)
+                answer = own.token_ids
+            turns.append((asked, answer))
+        return turns
+
+    def _steering(self, context: Context, spans: Sequence[Span]) -> list[States]:
+        """The eraser's states for each span, with gradients."""
+        made = []
         for span in spans:
             layout = seen_layout(context, spans, span.start)
-            layers = [_PastLayer(keys, values, layout) for keys, values in _cut(states, 0, span.start)]
-            positions = torch.arange(span.start, span.end)
+            prefix = _cut(_states(context.cache), 0, span.start)
+            layers = [_PastLayer(keys, values, layout) for keys, values in prefix]
             with self._eraser.active():
+                positions = torch.arange(span.start, span.end)
                 self._forward(context.ids[span.start : span.end], positions, layers, None)
-            parts += [_cut(states, done, span.start), [layer.new for layer in layers if layer.new]]
-            done = span.end
-        return _join([*parts, _cut(states, done, len(context.ids))])
+            made.append([layer.new for layer in layers if layer.new])
+        return made
 
     def _logits(self, states: States, next_position: int, packed: "_Packed", layout: Layout | None = None) -> Tensor:
         """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
@@ -123,14 +151,11 @@ class _Packed:
     an answer's token.
     """
 
-    def __init__(self, prompt: Prompt, example: Example) -> None:
+    def __init__(self, turns: Sequence[tuple[list[int], list[int]]]) -> None:
         self.ids: list[int] = []
         self.predicting: list[int] = []
         offsets, rows = list[int](), list[int]()
-        end = min(prompt.backbone.end_ids)
-        for number, question in enumerate(example.questions):
-            asked = prompt.question_ids(question.text)
-            answer = [*prompt.backbone.tokenize(question.answer)[0], end]
+        for number, (asked, answer) in enumerate(turns):
             start = len(self.ids)
             self.ids += [*asked, *answer[:-1]]
             self.predicting += range(start + len(asked) - 1, len(self.ids))
@@ -153,13 +178,19 @@ def _cut(states: States, start: int, end: int) -> States:
     return [(keys[:, :, start:end], values[:, :, start:end]) for keys, values in states]
 
 
-def _join(parts: list[States]) -> States:
+def _overwritten(states: States, spans: Sequence[Span], written: Sequence[States]) -> States:
+    """Copies of `states` with those `written` in the slots of `spans`."""
+    parts, done = list[States](), 0
+    for span, new in zip(spans, written, strict=True):
+        parts += [_cut(states, done, span.start), new]
+        done = span.end
+    parts.append(_cut(states, done, states[0][0].shape[2]))
     return [
         (
             torch.cat([part[layer][0] for part in parts], dim=2),
             torch.cat([part[layer][1] for part in parts], dim=2),
         )
-        for layer in range(len(parts[0]))
+        for layer in range(len(states))
     ]
 
 

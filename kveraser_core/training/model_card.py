@@ -34,7 +34,7 @@ def write_model_card(out: Path, model: str, recipe: Recipe, data: list[str], sha
         "tags: [kveraser, lora]",
         "---",
         "",
-        f"# Eraser for {model}: `{recipe.method}`",
+        f"# Eraser for {model}",
         "",
         "A LoRA adapter that, run over a span's tokens behind its prefix, emits the steering states which make a",
         "cached context answer as if the span had never been there (KVEraser, arXiv 2606.17034).",

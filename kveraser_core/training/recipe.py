@@ -15,7 +15,6 @@ class Recipe:
     bias starts at `bias` nats, where steering states are hardly seen, and learns `bias_rate` times as fast.
     """
 
-    method: str = "kveraser"
     steps: int = 1000
     contexts_per_step: int = 2
     learning_rate: float = 3e-4

@@ -17,6 +17,7 @@ from peft import LoraConfig
 
 from kveraser_core.adapters import BIAS, Adapter, add_lora, load_adapter
 from kveraser_core.backbone import Backbone
+from kveraser_core.packed_linear import unpack
 from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
 from kveraser_core.training.distill import Distiller
 from kveraser_core.training.mixture import Mixture
@@ -40,7 +41,8 @@ def train(
     """
     accelerator = Accelerator()
     out.mkdir(parents=True, exist_ok=True)
-    eraser = backbone.eraser = backbone.repair_eraser = _eraser(backbone, recipe, start_from)
+    unpack(backbone.model)
+    eraser = backbone.eraser = _eraser(backbone, recipe, start_from)
     weights = list(eraser.weights.values())
     for weight in weights:
         weight.requires_grad_(True)
@@ -51,7 +53,7 @@ def train(
         {"params": biases, "times": recipe.bias_rate, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, recipe.learning_rate, (recipe.beta1, recipe.beta2))
-    distiller = Distiller(backbone, recipe.method)
+    distiller = Distiller(backbone)
     done = load_checkpoint(out, eraser, optimizer)
     _forget_metrics_after(out / METRICS, done)
     for step in range(done, recipe.steps):
