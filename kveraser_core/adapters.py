@@ -70,6 +70,14 @@ class Adapter:
         """What is added to attention scores of the states it wrote: `[layers, heads]` in nats."""
         return self.weights.get(BIAS)
 
+    def low_rank(self, path: str) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """What is added to the product of module `path`: `[rank, in]`, and `[out, rank]` with the scale in it."""
+        for switch in self._switches:
+            if switch.path == path:
+                scale = switch.adapted.scaling[_ADAPTER]  # type: ignore[index]
+                return self.weights[path, "lora_A"].detach(), scale * self.weights[path, "lora_B"].detach()
+        return None, None
+
     @contextmanager
     def active(self) -> Iterator[None]:
         """The backbone with the eraser on, for passes over a span inside this block only."""

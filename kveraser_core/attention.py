@@ -17,15 +17,10 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
+from kveraser_core.attention_parts import attend, merge
 from kveraser_core.layout import Layout, Piece, layout_of
 
 NAME = "kveraser"
-
-_SPLIT_FROM, _PARTS = 6000, 8
-_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-
-_Part = tuple[Tensor, Tensor]
-"""Attention to some of the keys, `[batch, heads, n, dim]`, and its log-sum-exp, `[batch, heads, n]`."""
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
@@ -36,20 +31,29 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     the first `length - n + i + 1` keys.
     """
     new, length = query.shape[2], key.shape[2]
-    fast = _has_fast_parts(query)
-    if fast and new == 1 and length >= _SPLIT_FROM and query.shape[0] == 1:
-        return _split_decoding(query, key, value, scale)[0].to(query.dtype)
+    if _has_fast_parts(query):
+        return merge([attend(query, key, value, scale, own=new)]).to(query.dtype)
     if new == 1 or new == length:
         return scaled_dot_product_attention(
             query, key, value, is_causal=new > 1, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
         )
-    if fast:
-        past = length - new
-        seen = _flash(query, key[:, :, :past], value[:, :, :past], 0.0, False, scale=scale)
-        own = _flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scale)
-        return _merge([seen, own]).to(query.dtype)
     bias: Any = causal_lower_right(new, length)
     return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=bias, scale=scale)
+
+
+def cached_attention(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
+) -> Tensor:
+    """Attention to cached keys, read by the layout that they carry; shapes as in `causal_attention`.
+
+    `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
+    """
+    layout = layout_of(key)
+    if layout is not None:
+        return layout_attention(query, key, value, scale, layout, layer, mask)
+    if mask is None:
+        return causal_attention(query, key, value, scale)
+    return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=mask, scale=scale)
 
 
 def layout_attention(
@@ -59,25 +63,17 @@ def layout_attention(
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
-    new, past = query.shape[2], key.shape[2] - query.shape[2]
     if mask is not None or not _has_fast_parts(query):
         return _masked_layout_attention(query, key, value, scale, layout, layer, mask)
     parts = []
     for piece in layout.pieces:
-        end = (key.shape[2] if new == 1 else past) if piece.end is None else piece.end
-        if piece.start < end:
-            turned = layout.rotation.shift(query, layer, -piece.shift)
-            keys, values = key[:, :, piece.start : end], value[:, :, piece.start : end]
-            split = new == 1 and end - piece.start >= _SPLIT_FROM
-            out, lse = (
-                _split_decoding(turned, keys, values, scale)
-                if split
-                else _flash(turned, keys, values, 0.0, False, scale=scale)
-            )
-            parts.append((out, lse if piece.bias is None else lse + piece.bias[layer][None, :, None]))
-    if new > 1:
-        parts.append(_flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scale))
-    return _merge(parts).to(query.dtype)
+        keys, values = key[:, :, piece.start : piece.end], value[:, :, piece.start : piece.end]
+        if piece.end is None:
+            parts.append(attend(query, keys, values, scale, own=query.shape[2]))
+        elif piece.start < piece.end:
+            out, lse = attend(layout.rotation.shift(query, layer, -piece.shift), keys, values, scale)
+            parts.append((out, lse if piece.bias is None else lse + piece.bias[layer][:, None]))
+    return merge(parts).to(query.dtype)
 
 
 def _masked_layout_attention(
@@ -101,37 +97,13 @@ def _masked_layout_attention(
 
 
 def _has_fast_parts(query: Tensor) -> bool:
-    return query.device.type == "cpu" and not (torch.is_grad_enabled() and query.requires_grad)
+    single = query.device.type == "cpu" and query.shape[0] == 1
+    return single and not (torch.is_grad_enabled() and query.requires_grad)
 
 
 def _expanded(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     groups = query.shape[1] // key.shape[1]
     return key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-
-
-def _merge(parts: list[_Part]) -> Tensor:
-    """Attention to all keys of `parts`, in fp32."""
-    if len(parts) == 1:
-        return parts[0][0].float()
-    if len(parts) == 2:
-        (first, first_lse), (second, second_lse) = parts
-        return second.float().lerp(first.float(), torch.sigmoid(first_lse - second_lse).unsqueeze(-1))
-    shares = torch.stack([lse for _, lse in parts]).softmax(0).unsqueeze(-1)
-    return (torch.stack([out for out, _ in parts]) * shares).sum(0)
-
-
-def _split_decoding(query: Tensor, key: Tensor, value: Tensor, scale: float) -> _Part:
-    """One query over a long past, which is cut into parts so that every core has as much to read.
-
-    (Flash-Decoding, Dao et al. 2023.) Needs batch size 1.
-    """
-    rest = key.shape[2] % _PARTS
-    parts = [states[0, :, rest:].unflatten(1, (_PARTS, -1)).transpose(0, 1) for states in (key, value)]
-    out, lse = _flash(query.expand(_PARTS, -1, -1, -1), *parts, 0.0, False, scale=scale)
-    if rest:
-        first, first_lse = _flash(query, key[:, :, :rest], value[:, :, :rest], 0.0, False, scale=scale)
-        out, lse = torch.cat((out, first)), torch.cat((lse, first_lse))
-    return (out * lse.softmax(0).unsqueeze(-1)).sum(0, keepdim=True), lse.logsumexp(0, keepdim=True)
 
 
 def _attention_forward(
@@ -144,14 +116,7 @@ def _attention_forward(
     **_: Any,
 ) -> tuple[Tensor, None]:
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    layout = layout_of(key)
-    if layout is not None:
-        out = layout_attention(query, key, value, scale, layout, int(module.layer_idx), attention_mask)  # type: ignore[arg-type]
-    elif attention_mask is None:
-        out = causal_attention(query, key, value, scale)
-    else:
-        expanded = _expanded(query, key, value)
-        out = scaled_dot_product_attention(query, *expanded, attn_mask=attention_mask, scale=scale)
+    out = cached_attention(query, key, value, scale, int(module.layer_idx), attention_mask)  # type: ignore[arg-type]
     return out.transpose(1, 2).contiguous(), None
 
 

@@ -1,4 +1,4 @@
-"""The backbone: one frozen model, its tokenizer and its erasers, on a device.
+"""The backbone: one frozen model, its tokenizer and its eraser, on a device.
 
 Token ids go in with a cache, hidden states and logits come out; the cache receives the new tokens'
 states. Passes of different sessions take turns, so that an eraser is never on during another's pass.
@@ -18,12 +18,12 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from kveraser_core import attention, packaged_model
 from kveraser_core.adapters import Adapter, load_adapter
+from kveraser_core.decoder_pass import DecoderPass, LowRank
 from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache
-from kveraser_core.row_linear import use_row_products
+from kveraser_core.packed_linear import pack
 from kveraser_core.spans import TokenMap
 
-REPAIR_FOLDER = "kveraser_repair"
 SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
 _ASSETS = [folder / "assets" / "erasers" for folder in (Path(__file__).parent, Path(__file__).parents[1])]
 
@@ -46,13 +46,14 @@ class Backbone:
                 f"{name} has no fast tokenizer, which maps tokens back to characters: use another."
             )
         self.model = model.eval().requires_grad_(False)
-        use_row_products(model)
+        self._pass = DecoderPass(model) if model.device.type == "cpu" else None
+        self._low_rank: tuple[Adapter, list[LowRank]] | None = None
         self.tokenizer = tokenizer
         self.name = name
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
-        self.repair_eraser: Adapter | None = None
         self.lock = threading.RLock()
+        self._erasing = False
         ends = model.generation_config.eos_token_id if model.generation_config else None
         ends = ends if isinstance(ends, list) else [ends, tokenizer.eos_token_id]
         self.end_ids = frozenset(end for end in ends if end is not None)
@@ -97,21 +98,16 @@ class Backbone:
             for weight in loaded.parameters():
                 weight.data = weight.data.clone()
         backbone = cls(loaded, tokenizer, name)
+        pack(loaded)
         shipped = shipped_eraser(packaged_model.SLUG) if model is None else None
         if eraser or shipped:
             backbone.load_eraser(eraser or shipped or "")
         return backbone
 
     def load_eraser(self, source: str | Path) -> None:
-        """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`.
-
-        `kveraser_repair` has its own where the folder has a `kveraser_repair` folder inside, and shares
-        the other where it has none.
-        """
-        own = Path(source) / REPAIR_FOLDER
+        """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""
         with self.lock:
             self.eraser = load_adapter(self.model, source)
-            self.repair_eraser = load_adapter(self.model, own) if own.is_dir() else self.eraser
 
     @property
     def device(self) -> torch.device:
@@ -146,6 +142,8 @@ class Backbone:
         Returns the hidden states, `[tokens, hidden]`.
         """
         with self.lock:
+            if self._pass:
+                return self._pass(token_ids, cache, self._low_rank[1] if self._erasing and self._low_rank else None)
             ids = torch.tensor([token_ids], device=self.device)
             positions = torch.arange(len(token_ids), device=self.device)[None] + cache.next_position
             out = self.model.get_decoder()(
@@ -160,14 +158,24 @@ class Backbone:
             return self.model.get_output_embeddings()(hidden)
 
     @contextmanager
-    def erasing(self, adapter: Adapter | None) -> Iterator[Adapter]:
-        """Passes inside this block run with one of the erasers on. Raises `MissingEraser` without one."""
-        if adapter is None:
+    def erasing(self) -> Iterator[Adapter]:
+        """Passes inside this block run with the eraser on. Raises `MissingEraser` without one."""
+        if self.eraser is None:
             raise MissingEraser(
                 f"No eraser is loaded for {self.name}: give one with --eraser, or use another erase method."
             )
-        with self.lock, adapter.active():
-            yield adapter
+        with self.lock:
+            if self._pass is None:
+                with self.eraser.active():
+                    yield self.eraser
+                return
+            if self._low_rank is None or self._low_rank[0] is not self.eraser:
+                self._low_rank = self.eraser, self._pass.low_rank(self.eraser)
+            self._erasing = True
+            try:
+                yield self.eraser
+            finally:
+                self._erasing = False
 
 
 def shipped_eraser(slug: str) -> Path | None:

@@ -5,6 +5,8 @@ by the angle of a difference gives the key of the shifted position (Su et al. 20
 Scaled variants with fixed frequencies (linear, yarn, llama3) only change the frequencies.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
@@ -20,6 +22,7 @@ class KeyRotation:
     def __init__(self, frequencies: Tensor, rotated: list[bool]) -> None:
         self.frequencies = frequencies.float()
         self.rotated = rotated
+        self._turn = lru_cache(64)(self._turn_by)
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "KeyRotation":
@@ -32,8 +35,11 @@ class KeyRotation:
         if by == 0 or not self.rotated[layer]:
             return keys
         half = self.frequencies.shape[0]
-        angle = by * self.frequencies.to(keys.device)
-        cos, sin = angle.cos(), angle.sin()
+        cos, sin = self._turn(by, keys.device)
         first, second = keys[..., :half].float(), keys[..., half : 2 * half].float()
         turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(keys.dtype)
         return torch.cat((turned, keys[..., 2 * half :]), dim=-1) if keys.shape[-1] > 2 * half else turned
+
+    def _turn_by(self, by: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        angle = by * self.frequencies.to(device)
+        return angle.cos(), angle.sin()

@@ -36,24 +36,14 @@ def test_special_tokens_in_text_are_spelled_out(llama):
 
 
 def test_the_eraser_is_on_for_one_pass_only(llama, save_adapter):
-    with pytest.raises(MissingEraser, match="--eraser"), llama.erasing(llama.eraser):
+    with pytest.raises(MissingEraser, match="--eraser"), llama.erasing():
         pass
     llama.load_eraser(save_adapter())
     plain = llama.encode(IDS, llama.new_cache(9))
-    with llama.erasing(llama.eraser):
+    with llama.erasing():
         adapted = llama.encode(IDS, llama.new_cache(9))
     assert not torch.allclose(plain, adapted)
     assert torch.equal(llama.encode(IDS, llama.new_cache(9)), plain)
-
-
-def test_an_eraser_of_its_own_for_repair(llama, save_adapter):
-    shared = save_adapter()
-    llama.load_eraser(shared)
-    assert llama.repair_eraser is llama.eraser
-    save_adapter(zero=True).rename(shared / "kveraser_repair")
-    llama.load_eraser(shared)
-    assert all((weight == 0).all() for (_, which), weight in llama.repair_eraser.weights.items() if which == "lora_B")
-    assert not all((weight == 0).all() for (_, which), weight in llama.eraser.weights.items() if which == "lora_B")
 
 
 WHOLE = {"num_hidden_layers": 4}

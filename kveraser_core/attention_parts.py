@@ -1,0 +1,116 @@
+"""Attention to a run of the keys, on the CPU, with the log-sum-exp that lets runs be merged.
+
+Grouped heads are rows of one product, so that their keys are read once. There are two kernels. PyTorch's
+flash kernel is the fastest for few scores, in fp32, and where the CPU has matrix tiles (AMX). Without tiles
+its bf16 products run at a third of the speed that oneDNN reaches, so there many scores are made by plain
+products, in blocks that stay in the CPU's caches.
+"""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+Part = tuple[Tensor, Tensor]
+"""Attention to one or more parts of the keys, `[parts, heads, n, dim]`, and its log-sum-exp, `[parts, heads, n]`."""
+
+_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_PARTS, _WORTH = 4, 2000
+"""A single query's keys are cut in so many parts, from so many keys on, to keep every core busy."""
+_LARGE = 300_000
+"""Queries times keys from which on products are faster than the flash kernel."""
+_ROWS, _SCORES = 768, 768 * 2048
+_SAMPLED = 64
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0) -> Part:
+    """Attention of every query to the keys; of the last `own` keys query i sees the first i + 1.
+
+    `query` is `[1, heads, n, dim]`, `key` and `value` are `[1, kv_heads, length, dim]` with `heads` a
+    multiple of `kv_heads`; `own` is 0 or n.
+    """
+    new, past = query.shape[2], key.shape[2] - own
+    large = new > 1 and new * key.shape[2] >= _LARGE
+    if large and query.dtype == torch.bfloat16 and not _has_tiles():
+        return _by_products(query, key, value, scale, own)
+    if new == 1 or not own:
+        return _unmasked(query, key, value, scale)
+    parts = [_flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scale)]
+    if past:
+        parts.append(_unmasked(query, key[:, :, :past], value[:, :, :past], scale))
+    return torch.cat([out for out, _ in parts]), torch.cat([lse for _, lse in parts])
+
+
+def merge(parts: list[Part]) -> Tensor:
+    """Attention to the keys of all `parts`, `[1, heads, n, dim]` in fp32."""
+    if len(parts) == 1 and parts[0][0].shape[0] == 1:
+        return parts[0][0].float()
+    out = torch.cat([out.float() for out, _ in parts])
+    shares = torch.cat([lse for _, lse in parts]).softmax(0)
+    return (out * shares.unsqueeze(-1)).sum(0, keepdim=True)
+
+
+@cache
+def _has_tiles() -> bool:
+    return torch.cpu._is_amx_tile_supported()
+
+
+def _unmasked(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Part:
+    """By the flash kernel, a single query's keys in parts (Flash-Decoding, Dao et al. 2023)."""
+    new, kv_heads, length = query.shape[2], key.shape[1], key.shape[2]
+    rows = query.reshape(1, kv_heads, -1, query.shape[3])
+    if new > 1 or length < _WORTH:
+        out, lse = _flash(rows, key, value, 0.0, False, scale=scale)
+    else:
+        rest = length % _PARTS
+        cut = [states[0, :, rest:].unflatten(1, (_PARTS, -1)).transpose(0, 1) for states in (key, value)]
+        out, lse = _flash(rows.expand(_PARTS, -1, -1, -1), *cut, 0.0, False, scale=scale)
+        if rest:
+            first, first_lse = _flash(rows, key[:, :, :rest], value[:, :, :rest], 0.0, False, scale=scale)
+            out, lse = torch.cat((out, first)), torch.cat((lse, first_lse))
+    return out.reshape(-1, *query.shape[1:]), lse.reshape(-1, *query.shape[1:3])
+
+
+def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int) -> Part:
+    """By plain products, block by block of rows and of keys, head by head.
+
+    Scores are rounded to bf16, which is exact enough near zero only. So each row's are made relative to
+    about its greatest one, guessed from the first and the last keys, where attention is strongest.
+    (A product of all heads at once would copy keys that are cut out of a longer buffer.)
+    """
+    heads, new, dim = query.shape[1:]
+    kv_heads, past = key.shape[1], key.shape[2] - own
+    groups = heads // kv_heads
+    rows = query.view(kv_heads, groups, new, dim).transpose(1, 2).reshape(kv_heads, new * groups, dim)
+    out, lse = torch.empty(rows.shape), torch.empty(rows.shape[:2])
+    for head in range(kv_heads):
+        for first in range(0, new * groups, _ROWS):
+            block = rows[head, first : first + _ROWS]
+            last = first + len(block)
+            seen = past + min(-(-last // groups), own)
+            late = torch.arange(seen - past) > (torch.arange(first, last) // groups)[:, None]
+            out[head, first:last], lse[head, first:last] = _block(
+                block, key[0, head, :seen], value[0, head, :seen], scale, past, late
+            )
+    out = out.view(kv_heads, new, groups, dim).transpose(1, 2).reshape(1, heads, new, dim)
+    return out, lse.view(kv_heads, new, groups).transpose(1, 2).reshape(1, heads, new)
+
+
+def _block(rows: Tensor, key: Tensor, value: Tensor, scale: float, past: int, late: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention of `rows`, `[n, dim]`, to `key`, `[length, dim]`; `late`, `[n, length - past]`, is not seen."""
+    count, length = len(rows), len(key)
+    width = max(_SCORES // count, 1)
+    ends = key if length <= 2 * _SAMPLED else torch.cat((key[:_SAMPLED], key[-_SAMPLED:]))
+    top = (rows @ ends.T).amax(-1, keepdim=True).mul_(scale)
+    buffer = torch.empty(count, min(width, length), dtype=rows.dtype)
+    total, summed = torch.zeros(count, 1), torch.zeros(rows.shape)
+    for start in [*range(0, past, width), *range(past, length, width)]:
+        end = min(start + width, past if start < past else length)
+        scores = buffer[:, : end - start].copy_(top.neg().expand(-1, end - start))
+        scores.addmm_(rows, key[start:end].T, alpha=scale)
+        if start >= past:
+            scores.masked_fill_(late[:, start - past : end - past], -torch.inf)
+        weights = scores.exp_()
+        total += weights.sum(-1, keepdim=True, dtype=torch.float32)
+        summed += weights @ value[start:end]
+    return summed.div_(total), (top.float() + total.log_()).squeeze(-1)

@@ -1,0 +1,138 @@
+"""Tokens through the model on the CPU: the decoder's layers written out, with few operations.
+
+For the few rows of a question, a span or one decoded token, the modules of transformers and PEFT spend as
+long between the operations as in them. Here nothing is built for a pass but what the layers compute, an
+eraser's low-rank products are one for all projections that read the same rows, and a single row is
+multiplied with four-bit weights where the model has them. It is the same for every cache and layout, and
+knows nothing about documents or erase methods.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from kveraser_core.adapters import Adapter
+from kveraser_core.attention import cached_attention
+from kveraser_core.four_bit import four_bit
+from kveraser_core.kv_cache import EditableCache, EditableLayer
+
+_QKV, _OUT, _GATE_UP, _DOWN = range(4)
+_PROJECTIONS = (
+    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attn.o_proj",),
+    ("mlp.gate_proj", "mlp.up_proj"),
+    ("mlp.down_proj",),
+)
+"""The projections that read the same rows."""
+
+LowRank = list[tuple[Tensor, Tensor]]
+"""What an eraser adds in one layer, for each group of projections: `[in, ranks]` and `[ranks, out]`."""
+
+
+class DecoderPass:
+    """The decoder of a model of the Llama family, without gradients, batch size 1."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        decoder: Any = model.get_decoder()
+        self.embedding, self.norm, self.rotary = decoder.embed_tokens, decoder.norm, decoder.rotary_emb
+        self.layers = [_Layer(layer, number) for number, layer in enumerate(decoder.layers)]
+
+    def __call__(self, token_ids: Sequence[int], cache: EditableCache, eraser: list[LowRank] | None = None) -> Tensor:
+        """Run tokens behind those in `cache`, which receives their states; the hidden states, `[tokens, hidden]`."""
+        rows = self.embedding.weight[torch.tensor(token_ids)]
+        positions = torch.arange(len(token_ids)) + cache.next_position
+        cos, sin = (part.transpose(0, 1) for part in self.rotary(rows[None], positions[None]))
+        half = sin.shape[-1] // 2
+        turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        for number, layer in enumerate(self.layers):
+            rows = layer(rows, cache.editable[number], turn, eraser[number] if eraser else None)
+        return _normed(rows, self.norm)
+
+    def low_rank(self, adapter: Adapter) -> list[LowRank]:
+        """What `adapter` adds to the projections, as passes take it."""
+        return [layer.low_rank(adapter) for layer in self.layers]
+
+
+class _Layer:
+    def __init__(self, layer: Any, number: int) -> None:
+        self.number = number
+        self.before, self.between = layer.input_layernorm, layer.post_attention_layernorm
+        self.groups = [[layer.get_submodule(name) for name in names] for names in _PROJECTIONS]
+        self.four_bit = [
+            four_bit(torch.cat([module.weight.detach() for module in modules])) if _plain(modules) else None
+            for modules in self.groups
+        ]
+        attention = layer.self_attn
+        self.activation = layer.mlp.act_fn
+        self.dim, self.scale = attention.head_dim, attention.scaling
+        self.heads, self.kv_heads = (module.out_features // self.dim for module in self.groups[_QKV][:2])
+        self.norms = (attention.q_norm, attention.k_norm) if hasattr(attention, "q_norm") else None
+        self.rotated = bool(getattr(attention, "use_rope", True))
+
+    def __call__(
+        self, rows: Tensor, states: EditableLayer, turn: tuple[Tensor, Tensor], eraser: LowRank | None
+    ) -> Tensor:
+        count = len(rows)
+        heads = self._project(_QKV, _normed(rows, self.before), eraser).view(count, -1, self.dim)
+        turned, value = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
+        if self.norms:
+            query, key = turned[:, : self.heads], turned[:, self.heads :]
+            turned = torch.cat((_normed(query, self.norms[0]), _normed(key, self.norms[1])), dim=1)
+        if self.rotated:
+            turned = _rotated(turned, *turn)
+        query, key = turned[:, : self.heads], turned[:, self.heads :]
+        keys, values = states.update(key.transpose(0, 1)[None], value.transpose(0, 1)[None])
+        seen = cached_attention(query.transpose(0, 1)[None], keys, values, self.scale, self.number)
+        rows = rows + self._project(_OUT, seen[0].transpose(0, 1).reshape(count, -1), eraser)
+        gate, up = self._project(_GATE_UP, _normed(rows, self.between), eraser).chunk(2, dim=-1)
+        return rows + self._project(_DOWN, self.activation(gate) * up, eraser)
+
+    def _project(self, group: int, rows: Tensor, eraser: LowRank | None) -> Tensor:
+        """The products of `rows` with the weights of a group, side by side."""
+        few = self.four_bit[group]
+        if few and len(rows) == 1:
+            out = few(rows)
+        else:
+            parts = [module(rows) for module in self.groups[group]]
+            out = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+        if eraser:
+            into, back = eraser[group]
+            out.addmm_(rows @ into, back)
+        return out
+
+    def low_rank(self, adapter: Adapter) -> LowRank:
+        made = []
+        for names, modules in zip(_PROJECTIONS, self.groups, strict=True):
+            pairs = [adapter.low_rank(f"layers.{self.number}.{name}") for name in names]
+            into = [first for first, _ in pairs if first is not None]
+            back = [
+                torch.zeros(module.out_features, 0) if second is None else second
+                for module, (_, second) in zip(modules, pairs, strict=True)
+            ]
+            dtype, width = modules[0].weight.dtype, modules[0].in_features
+            first = torch.cat(into) if into else torch.zeros(0, width)
+            second = torch.block_diag(*[matrix.float() for matrix in back])
+            made.append((first.T.to(dtype).contiguous(), second.T.to(dtype).contiguous()))
+        return made
+
+
+def _plain(modules: list[nn.Linear]) -> bool:
+    return all(type(module) is nn.Linear and module.bias is None for module in modules)
+
+
+def _rotated(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """`heads`, `[n, heads, dim]`, turned by `cos` and `sin`, `[n, 1, rotary_dim]`, half of `sin` negated."""
+    width = cos.shape[-1]
+    part = heads[..., :width]
+    turned = torch.addcmul(part * cos, part.roll(width // 2, -1), sin)
+    return turned if width == heads.shape[-1] else torch.cat((turned, heads[..., width:]), dim=-1)
+
+
+def _normed(rows: Tensor, norm: Any) -> Tensor:
+    """RMSNorm, of which PyTorch has no single operation on the CPU."""
+    exact = rows.float()
+    scale = torch.linalg.vector_norm(exact, dim=-1, keepdim=True).square_().div_(rows.shape[-1])
+    return exact.mul(scale.add_(norm.variance_epsilon).rsqrt_()).to(rows.dtype) * norm.weight
