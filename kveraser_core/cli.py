@@ -97,7 +97,7 @@ def _evaluation_options(command: argparse.ArgumentParser) -> None:
     _articles_option(command)
     add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
     add("--tasks", type=_names, default=["all"], metavar="A,B", help="default all")
-    add("--lengths", type=_numbers, default=[512, 1024, 2048, 4096, 7600], metavar="N,N", help="document tokens")
+    add("--lengths", type=_numbers, default=[512, 1024, 2048, 4096, 8000], metavar="N,N", help="document tokens")
     add("--n", type=int, default=20, metavar="N", help="examples for each task and length (default 20)")
     add("--seed", type=int, default=0, metavar="N")
     add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")

@@ -79,6 +79,8 @@ def test_span_neighbour_puts_foreign_text_into_a_passage(corpus, seed, spans):
     assert any(kept in text for text in whole)
     assert all(any(chunk in text for text in whole) for chunk in erased(corpus.backbone, example))
     assert all(question.answer in kept for question in example.questions)
+    assert all(question.accept in " ".join(question.answer.split()) for question in example.questions)
+    assert all(1 <= len(question.accept.split()) <= 4 for question in example.questions)
 
 
 def test_span_neighbour_reaches_the_very_start_and_the_very_end(corpus):

@@ -7,6 +7,8 @@ from kveraser_core.training.examples import Example, Insert, Question, assemble
 
 TASK = "span_neighbour"
 _QUOTE, _ANSWER = 16, 32
+_WORDS = 4
+"""Words nearest to the seam that a right answer contains."""
 
 
 def span_neighbour(corpus: Corpus, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3) -> Example:
@@ -37,17 +39,27 @@ def _question(corpus: Corpus, rng: random.Random, text: list[int], seam: int) ->
     decode = corpus.backbone.text_of
     before, after = text[max(seam - _QUOTE, 0) : seam], text[seam : seam + _QUOTE]
     if len(before) < 4:
-        return Question("How does the document begin?", decode(text[:_ANSWER]).strip())
+        return _asked("How does the document begin?", decode(text[:_ANSWER]), first=True)
     if len(after) < 4:
-        return Question("How does the document end?", decode(text[-_ANSWER:]).strip())
-    quote, follows = decode(before).strip(), decode(text[seam : seam + _ANSWER]).strip()
+        return _asked("How does the document end?", decode(text[-_ANSWER:]), first=False)
+    quote, follows = decode(before).strip(), decode(text[seam : seam + _ANSWER])
     kind = rng.randrange(4)
     if kind == 0:
-        return Question(f'What comes directly after "{quote}"?', follows)
+        return _asked(f'What comes directly after "{quote}"?', follows, first=True)
     if kind == 1:
-        return Question(f'Continue the text of the document from here: "{quote}"', follows)
+        return _asked(f'Continue the text of the document from here: "{quote}"', follows, first=True)
     if kind == 2:
-        earlier = decode(text[max(seam - _ANSWER, 0) : seam]).strip()
-        return Question(f'What comes directly before "{decode(after).strip()}"?', earlier)
-    across = text[max(seam - _QUOTE, 0) : seam + _QUOTE]
-    return Question(f'Repeat the part that begins with "{decode(before[:6]).strip()}"', decode(across).strip())
+        earlier = decode(text[max(seam - _ANSWER, 0) : seam])
+        return _asked(f'What comes directly before "{decode(after).strip()}"?', earlier, first=False)
+    across = decode(text[max(seam - _QUOTE, 0) : seam + _QUOTE])
+    question = f'Repeat the part that begins with "{decode(before[:6]).strip()}"'
+    return Question(question, across.strip(), accept=_words(decode(after), first=True))
+
+
+def _asked(question: str, answer: str, first: bool) -> Question:
+    return Question(question, answer.strip(), accept=_words(answer, first))
+
+
+def _words(text: str, first: bool) -> str:
+    words = text.split()
+    return " ".join(words[:_WORDS] if first else words[-_WORDS:])
