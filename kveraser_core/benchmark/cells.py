@@ -17,6 +17,7 @@ from kveraser_core.benchmark.grid import Cell, Plan, Results
 from kveraser_core.benchmark.limits import Speeds
 from kveraser_core.benchmark.machine import OthersWatch, peak_memory
 from kveraser_core.benchmark.ours import Ours
+from kveraser_core.spans import Span
 
 
 class _Member(NamedTuple):
@@ -42,7 +43,8 @@ def measure(
     for length in plan.lengths:
         taking_part = [ours, *(peers if length in plan.peer_lengths else ())]
         members = [_Member(contender, way) for contender in taking_part for way in contender.ways]
-        runs = [_CellRun(cell, members, plan, results) for cell in plan.cells(length)]
+        start = len(ours.prompt.head_ids)
+        runs = [_CellRun(cell, cell.slots(start), members, plan, results) for cell in plan.cells(length)]
         unfinished = [run for run in runs if run.left()]
         waiting = {id(member.contender) for run in unfinished for member in run.left()}
         for contender in (contender for contender in taking_part if id(contender) in waiting):
@@ -72,8 +74,8 @@ def _read(contender: Contender, ids: Sequence[int], ours: Ours, speeds: Speeds, 
 class _CellRun:
     """The measuring of one cell."""
 
-    def __init__(self, cell: Cell, members: Sequence[_Member], plan: Plan, results: Results) -> None:
-        self.cell, self.members, self.plan, self.results = cell, members, plan, results
+    def __init__(self, cell: Cell, span: Span, members: Sequence[_Member], plan: Plan, results: Results) -> None:
+        self.cell, self.span, self.members, self.plan, self.results = cell, span, members, plan, results
 
     def left(self) -> list[_Member]:
         """The members that have repeats and budget left."""
@@ -100,7 +102,7 @@ class _CellRun:
     def _run(self, member: _Member) -> tuple[Sample, float, float]:
         """One run, the seconds it took in all, and the cores that others used meanwhile."""
         watch, started = OthersWatch(), time.perf_counter()
-        sample = member.contender.run(member.way, self.cell.slots())
+        sample = member.contender.run(member.way, self.span)
         return sample, time.perf_counter() - started, watch.cores()
 
     def _keep(self, member: _Member, sample: Sample, seconds: float, others: float, speeds: Speeds) -> None:

@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> None:
     results.add(what="speeds", **speeds._asdict(), programs=about)
     measure(ours, peers, ids, plan, speeds, results, lambda line: print(line, file=sys.stderr, flush=True))
     out = Path(options.out)
-    write_plots(results.rows, out)
     write_report(results.rows, shlex.join(["kveraser", *options.typed]), out)
+    write_plots(results.rows, out)
     print(out / "report.md")
 
 

@@ -11,7 +11,7 @@ from kveraser_core.spans import Span
 
 POSITIONS = ("start", "middle", "end")
 MARGIN = 64
-"""Tokens of the context in front of a span at the start, and behind one at the end."""
+"""Tokens of the context in front of a span at the start, the prompt among them, and behind one at the end."""
 
 Row = dict[str, Any]
 
@@ -27,10 +27,10 @@ class Cell(NamedTuple):
     span: int
     position: str
 
-    def slots(self) -> Span:
-        """The slots that are erased."""
+    def slots(self, document_start: int) -> Span:
+        """The slots that are erased from a context whose document begins at slot `document_start`."""
         places = {
-            "start": MARGIN,
+            "start": max(MARGIN, document_start),
             "middle": (self.length - self.span) // 2,
             "end": self.length - MARGIN - self.span,
         }
@@ -57,9 +57,9 @@ class Plan:
             raise BadGrid("There is nothing to measure: give at least one length, span, position and repeat.")
         if (needed := max(self.lengths) - head) > tokens:
             raise BadGrid(f"The text has {tokens:,} tokens and {needed:,} are needed: give a longer text.")
-        if head > MARGIN or min(self.lengths) < max(self.spans) + 2 * MARGIN:
+        if min(self.lengths) < (shortest := max(MARGIN, head) + max(self.spans) + MARGIN):
             raise BadGrid(
-                f"A span of {max(self.spans):,} tokens needs a context of {max(self.spans) + 2 * MARGIN:,}: "
+                f"A span of {max(self.spans):,} tokens needs a context of {shortest:,}: "
                 "give greater lengths or shorter spans."
             )
 

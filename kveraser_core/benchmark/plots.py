@@ -1,6 +1,7 @@
 """Plots of the results: one line for each member, its growth written on it."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -26,7 +27,8 @@ def write_plots(rows: list[Row], out: Path) -> list[Path]:
 
 def _plot(summary: Summary, place: Place, name: str, label: str, out: Path) -> Path:
     figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
-    ends: list[tuple[float, str, str]] = []
+    axes.set_prop_cycle(color=plt.get_cmap("tab20").colors)
+    ends: list[tuple[float, str, Any]] = []
     for member in summary.members(place):
         curve = summary.curve(name, place, member)
         lengths, values = [length for length, _ in curve], [point.median for _, point in curve]
@@ -39,7 +41,7 @@ def _plot(summary: Summary, place: Place, name: str, label: str, out: Path) -> P
         text = member if grown is None else f"{member}  ×{grown:.3g}"
         if grown is not None and lengths != summary.lengths:
             text += f" ({_short(lengths[0])} to {_short(lengths[-1])})"
-        ends.append((values[-1], text, str(line.get_color())))
+        ends.append((values[-1], text, line.get_color()))
     axes.set(
         xscale="log",
         yscale="log",
@@ -63,7 +65,7 @@ def _plot(summary: Summary, place: Place, name: str, label: str, out: Path) -> P
     return path
 
 
-def _write_beside(axes: plt.Axes, ends: list[tuple[float, str, str]]) -> None:
+def _write_beside(axes: plt.Axes, ends: list[tuple[float, str, Any]]) -> None:
     """Write the names right of the last points, apart from one another."""
     axes.figure.canvas.draw()
     place = axes.transData + axes.transAxes.inverted()
