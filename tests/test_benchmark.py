@@ -13,14 +13,14 @@ from kveraser_core.benchmark.contender import DECODED, Contender, Sample
 from kveraser_core.benchmark.grid import BadGrid, Cell, Plan, Results
 from kveraser_core.benchmark.limits import Block, ModelSize, Speeds, Work
 from kveraser_core.benchmark.ours import Ours
-from kveraser_core.benchmark.peers import UnknownPeer, chosen_peers, load_peers
+from kveraser_core.benchmark.peers import MissingPeer, UnknownPeer, chosen_peers, load_peers
 from kveraser_core.benchmark.peers.dynamic_cache import DynamicCachePeer
 from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
 from kveraser_core.benchmark.speeds import measure_speeds
 from kveraser_core.benchmark.summary import Place, Summary
 from kveraser_core.cli import main
-from kveraser_core.errors import KVEraserError
+from kveraser_core.packaged_model import MODEL_NAME
 from kveraser_core.spans import Span
 from tests.test_training import prose
 
@@ -280,7 +280,7 @@ def test_transformers_answers_as_full_recompute_does(tokenizer, model_folder, id
 
 
 def test_peers_are_chosen_by_name():
-    assert chosen_peers(["all"]) == ["transformers", "llama.cpp", "llama.cpp_shift"]
+    assert chosen_peers(["all"]) == ["transformers", "llama.cpp", "llama.cpp_shift", "llama.cpp_fastest"]
     assert chosen_peers(["none"]) == []
     assert chosen_peers(["llama.cpp"]) == ["llama.cpp"]
     with pytest.raises(UnknownPeer, match="no peer 'vllm'"):
@@ -337,7 +337,7 @@ def test_llama_cpp_answers_behind_both_of_its_edits(ids):
 
     backbone = Backbone.load()
     ids = [*Ours(backbone, []).prompt.head_ids, *backbone.tokenize(prose(5, 200))[0]]
-    peer = LlamaCppPeer(backbone, ["llama.cpp", "llama.cpp_shift"])
+    peer = LlamaCppPeer(backbone, "llama.cpp", ["llama.cpp", "llama.cpp_shift"])
     peer.read(ids[:240])
     span = Span(64, 84)
     first = {way: peer.run(way, span).token_ids for way in peer.ways}
@@ -347,6 +347,10 @@ def test_llama_cpp_answers_behind_both_of_its_edits(ids):
     peer.free()
 
 
-def test_llama_cpp_runs_the_packaged_model_only(llama):
-    with pytest.raises(KVEraserError, match=r"make bench-peers|the packaged model"):
+def test_llama_cpp_is_refused_where_it_cannot_run(llama, monkeypatch):
+    with pytest.raises(MissingPeer, match="the packaged model's own file"):
         load_peers(["llama.cpp"], llama)
+    llama.name = MODEL_NAME
+    monkeypatch.setattr("kveraser_core.benchmark.peers.find_spec", lambda name: None)
+    with pytest.raises(MissingPeer, match="make bench-peers"):
+        load_peers(["llama.cpp_fastest"], llama)

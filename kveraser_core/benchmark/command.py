@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> None:
     peers = load_peers(names, backbone)
     config = backbone.model.config
     speeds = measure_speeds(backbone.device, backbone.model.dtype, config.hidden_size, config.intermediate_size)
-    about = [contender.prepare(ids[:_PREPARE_TOKENS]) for contender in (ours, *peers)]
+    tried = ids[: min(_PREPARE_TOKENS, max(plan.lengths))]
+    about = [contender.prepare(tried) for contender in (ours, *peers)]
     results.add(what="speeds", **speeds._asdict(), programs=about)
     measure(ours, peers, ids, plan, speeds, results, lambda line: print(line, file=sys.stderr, flush=True))
     out = Path(options.out)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 
 from kveraser_core.benchmark.grid import Row
 from kveraser_core.benchmark.summary import Place, Summary, growth
@@ -27,7 +28,7 @@ def write_plots(rows: list[Row], out: Path) -> list[Path]:
 
 def _plot(summary: Summary, place: Place, name: str, label: str, out: Path) -> Path:
     figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
-    axes.set_prop_cycle(color=plt.get_cmap("tab20").colors)
+    axes.set_prop_cycle(cycler(linestyle=["-", "--"]) * cycler(color=matplotlib.color_sequences["tab10"]))
     ends: list[tuple[float, str, Any]] = []
     for member in summary.members(place):
         curve = summary.curve(name, place, member)
