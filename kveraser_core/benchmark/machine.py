@@ -98,14 +98,24 @@ def peak_memory(device: torch.device) -> Iterator[PeakMemory]:
         before = torch.cuda.memory_allocated(device)
         yield peak
         peak.grown = torch.cuda.max_memory_allocated(device) - before
-    elif device.type == "cpu" and sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+    elif device.type == "cpu" and _forget_highest_resident():
         before = psutil.Process().memory_info().rss
-        (_PROC / "clear_refs").write_text("5")
         yield peak
         peak.grown = max(0, _highest_resident() - before)
     else:
         yield peak
+
+
+def _forget_highest_resident() -> bool:
+    """Give freed memory back and let the highest use count from now on; false where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    ctypes.CDLL(None).malloc_trim(0)
+    try:
+        (_PROC / "clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def _highest_resident() -> int:
