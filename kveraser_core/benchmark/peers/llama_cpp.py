@@ -22,8 +22,7 @@ from kveraser_core.prompts import Prompt
 from kveraser_core.spans import Span
 
 FORMATS = ("Q4_0", "Q8_0", "BF16")
-_TUNE_TOKENS = 1024
-_UBATCHES = (256, 1024)
+_UBATCHES = (256, 512)
 
 
 class LlamaCppPeer(Contender):
@@ -46,10 +45,10 @@ class LlamaCppPeer(Contender):
         self._files = tempfile.TemporaryDirectory() if self.formats else None
         folder = Path(self._files.name) if self._files else own.parent
         files = [own, *(requantised(own, name, folder / f"{name}.gguf") for name in self.formats)]
-        tried = ids[:_TUNE_TOKENS]
-        self._choose([replace(self.settings, file=file) for file in files], tried)
-        self._choose([self.settings, replace(self.settings, flash_attention=False)], tried)
-        self._choose([self.settings, *(replace(self.settings, ubatch=size) for size in _UBATCHES)], tried)
+        half = ids[: len(ids) // 2]
+        self._choose([replace(self.settings, file=file) for file in files], half)
+        self._choose([replace(self.settings, ubatch=size) for size in _UBATCHES], half)
+        self._choose([replace(self.settings, flash_attention=on) for on in (True, False)], ids)
         return (
             f"{self.program}: llama-cpp-python {version('llama-cpp-python')}, {self.settings.file.name}, "
             f"{os.cpu_count()} threads, flash attention {'on' if self.settings.flash_attention else 'off'}, "
@@ -57,7 +56,7 @@ class LlamaCppPeer(Contender):
         )
 
     def _choose(self, candidates: Sequence[Settings], ids: Sequence[int]) -> None:
-        """Keep the settings that read `ids` and answer in the least time."""
+        """Keep the settings that read the later half of `ids` and answer in the least time."""
         if len(candidates) > 1:
             self.settings = min(candidates, key=lambda settings: _seconds(settings, ids))
 
@@ -112,11 +111,11 @@ def _opened(settings: Settings, capacity: int) -> Iterator[Runtime]:
 
 
 def _seconds(settings: Settings, ids: Sequence[int]) -> float:
-    """Reading `ids` once warm, and decoding behind them."""
+    """Reading the later half of `ids` behind the first, and decoding."""
     with _opened(settings, len(ids) + HEADROOM) as runtime:
-        runtime.encode(ids[:64])
-        runtime.drop(0, -1)
+        half = len(ids) // 2
+        runtime.encode(ids[:half])
         started = time.perf_counter()
-        runtime.encode(ids)
+        runtime.encode(ids[half:])
         _decode(runtime, [runtime.next_token()])
         return time.perf_counter() - started
