@@ -73,7 +73,13 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     add("--text", required=True, metavar="FILE", help="a text of at least the greatest length")
-    add("--lengths", type=_numbers, default=[1024, 4096, 8192], metavar="N,N", help="context tokens, prompt included")
+    add(
+        "--lengths",
+        type=_numbers,
+        default=[1024, 4096, 8192],
+        metavar="N,N",
+        help="context tokens, prompt included (default 1024,4096,8192)",
+    )
     add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
     add(
         "--peers",

@@ -11,9 +11,9 @@ REFERENCE = "full_recompute"
 _READING = f"""Medians over n repeats, least to most in brackets; all members of a cell took turns in one process. The
 first token is counted from the request to erase. Decoding is {DECODED} tokens behind the erased cache. The limit is
 what the step's operations and bytes take at the measured rates, an erase and a question being one pass of the model
-each; × is measured over limit. Where nothing has to be computed or moved, or where a program keeps the weights in
-another format, there is no limit. Memory is the highest use during erase and answer above that before it, the context
-cache in place."""
+each; × is measured over limit, for decoding the share of the highest rate that is reached. Where nothing has to be
+computed or moved, or where a program keeps the weights in another format, there is no limit. Memory is the highest
+use during erase and answer above that before it, the context cache in place."""
 
 
 def write_report(rows: list[Row], command: str, out: Path) -> None:

@@ -6,6 +6,9 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from kveraser_core.benchmark.grid import Row
+from kveraser_core.benchmark.ours import FRESH
+from kveraser_core.benchmark.peers import PEERS
+from kveraser_core.erasers import METHODS
 
 
 class Place(NamedTuple):
@@ -53,9 +56,10 @@ class Summary:
         return [row for row in self.rows if row["what"] == what and wanted.items() <= row.items()]
 
     def members(self, place: Place, length: int | None = None) -> list[str]:
-        """Who was measured there, in the order of measuring."""
+        """Who was measured there: erase methods, the fresh prefill, then peers."""
         wanted = {} if length is None else {"length": length}
-        return list(dict.fromkeys(row["member"] for row in self.about("run", **place._asdict(), **wanted)))
+        measured = {row["member"] for row in self.about("run", **place._asdict(), **wanted)}
+        return [name for name in (*METHODS, FRESH, *PEERS) if name in measured]
 
     def figure(self, name: str, place: Place, length: int, member: str) -> Figure | None:
         """The figure `erase_s`, `ttft_s` or `decode_tokens_per_s` of one member of one cell, if it was measured."""
