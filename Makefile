@@ -1,7 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test check
+.PHONY: run test check bench-peers
 
 run: .venv/.ready
 	$(BIN)/python app.py
@@ -13,6 +13,13 @@ check: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# llama.cpp is compiled for this processor but for AMX, in whose code it crashes.
+NO_AMX := $(if $(filter x86_64,$(shell uname -m)),-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+
+bench-peers: .venv/.ready
+	CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" nice -n 10 \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-peers.txt
 
 .venv/.ready: requirements.txt
 	$(PYTHON) -m venv .venv

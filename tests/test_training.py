@@ -286,14 +286,3 @@ def test_both_stages_and_an_evaluation_from_the_command_line(model_folder, squad
     assert (out / "accuracy.png").exists()
     assert main([*measure[:-1], str(tmp_path / "other"), "--tasks", "juggling"]) == 2
     assert "no task 'juggling'" in capsys.readouterr().err
-
-
-def test_bench_writes_its_report(model_folder, save_adapter, tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text(prose(5, 300))
-    options = ["--lengths", "400", "--span", "40", "--repeats", "2", "--out", str(tmp_path / "bench")]
-    chosen = ["--model", str(model_folder), "--eraser", str(save_adapter()), "--device", "cpu"]
-    assert main(["bench", "--text", str(text), *chosen, *options]) == 0
-    assert "| kveraser |" in (tmp_path / "bench" / "report.md").read_text()
-    rows = [json.loads(line) for line in (tmp_path / "bench" / "results.jsonl").read_text().splitlines()]
-    assert {row["what"] for row in rows} == {"memory", "method", "decode"}

@@ -1,0 +1,104 @@
+"""What a step needs: floating-point operations and bytes, from the model's sizes alone.
+
+A step is one or more passes of tokens through the model. Every pass reads the weights once, reads the
+cached keys and values it attends to once and writes those of its own tokens; activations are taken to stay
+in the processor's caches. A pass can be no faster than the slower of its operations and its bytes (the
+roofline of Williams et al. 2009), and passes follow one another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kveraser_core.adapters import BIAS
+from kveraser_core.backbone import Backbone
+
+
+class Work(NamedTuple):
+    """What a pass needs: floating-point operations, and bytes moved from or to memory."""
+
+    flops: float = 0.0
+    moved: float = 0.0
+
+
+class Block(NamedTuple):
+    """`new` consecutive tokens behind `past` tokens that they attend to, and to themselves causally."""
+
+    new: int
+    past: int
+
+
+class StepWork(NamedTuple):
+    """What one run needs: the erase, the question up to the first token, and a decoded token."""
+
+    erase: Work
+    ask: Work
+    decode: Work
+
+
+class Speeds(NamedTuple):
+    """What the device was measured to do: FLOP/s of matrix products, bytes/s read, and bytes/s copied
+    (read and written, both counted), in the dtype of the model."""
+
+    flops_per_s: float
+    read_per_s: float
+    copied_per_s: float
+
+    def seconds(self, work: Work) -> float:
+        """The least time in which `work` can be done."""
+        return max(work.flops / self.flops_per_s, work.moved / max(self.read_per_s, self.copied_per_s))
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The sizes of a decoder that decide what a pass costs.
+
+    `projections` are the elements of all layers' matrices, `head` those of the output embedding,
+    `adapter` those of the eraser's LoRA matrices; `width` is the bytes of one element.
+    """
+
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    projections: int
+    head: int
+    adapter: int
+    width: int
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> "ModelSize":
+        """The sizes of a loaded model and its eraser, if there is one."""
+        config = backbone.model.config
+        hidden, inner = config.hidden_size, config.intermediate_size
+        heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+        head_dim = getattr(config, "head_dim", None) or hidden // heads
+        layer = 2 * hidden * head_dim * (heads + kv_heads) + 3 * hidden * inner
+        lora = backbone.eraser.weights.items() if backbone.eraser else ()
+        return cls(
+            layers=config.num_hidden_layers,
+            heads=heads,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            projections=config.num_hidden_layers * layer,
+            head=hidden * config.vocab_size,
+            adapter=sum(weight.numel() for key, weight in lora if key != BIAS),
+            width=backbone.model.dtype.itemsize,
+        )
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of one token's keys and values in all layers."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * self.width
+
+    def reading(self, blocks: Sequence[Block], logits: int = 0, adapted: int = 0) -> Work:
+        """One pass of `blocks`, with the logits of `logits` tokens and `adapted` tokens run with the eraser on."""
+        tokens = sum(block.new for block in blocks)
+        if not tokens:
+            return Work()
+        seen = sum(block.new * block.past + block.new * (block.new + 1) // 2 for block in blocks)
+        products = tokens * self.projections + logits * self.head + adapted * self.adapter
+        attention = 2 * self.layers * self.heads * self.head_dim * seen
+        weights = self.projections + (self.head if logits else 0) + (self.adapter if adapted else 0)
+        states = max(block.past for block in blocks) + tokens
+        return Work(2.0 * (products + attention), float(weights * self.width + states * self.token_bytes))
