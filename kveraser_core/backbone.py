@@ -110,6 +110,11 @@ class Backbone:
             self.eraser = load_adapter(self.model, source)
 
     @property
+    def row_bytes(self) -> int | None:
+        """Bytes of the layers' weights that a pass of one token reads, where that is not what longer passes read."""
+        return self._pass.row_bytes if self._pass else None
+
+    @property
     def device(self) -> torch.device:
         return self.model.get_input_embeddings().weight.device
 

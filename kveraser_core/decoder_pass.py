@@ -51,6 +51,11 @@ class DecoderPass:
             rows = layer(rows, cache.editable[number], turn, eraser[number] if eraser else None)
         return _normed(rows, self.norm)
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the layers' weights that a pass of one token reads."""
+        return sum(layer.row_bytes for layer in self.layers)
+
     def low_rank(self, adapter: Adapter) -> list[LowRank]:
         """What `adapter` adds to the projections, as passes take it."""
         return [layer.low_rank(adapter) for layer in self.layers]
@@ -71,6 +76,13 @@ class _Layer:
         self.heads, self.kv_heads = (module.out_features // self.dim for module in self.groups[_QKV][:2])
         self.norms = (attention.q_norm, attention.k_norm) if hasattr(attention, "q_norm") else None
         self.rotated = bool(getattr(attention, "use_rope", True))
+
+    @property
+    def row_bytes(self) -> int:
+        return sum(
+            few.nbytes if few else sum(module.weight.numel() * module.weight.dtype.itemsize for module in modules)
+            for few, modules in zip(self.four_bit, self.groups, strict=True)
+        )
 
     def __call__(
         self, rows: Tensor, states: EditableLayer, turn: tuple[Tensor, Tensor], eraser: LowRank | None

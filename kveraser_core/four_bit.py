@@ -19,6 +19,10 @@ class FourBitRows:
     def __init__(self, packed: Tensor, scales: Tensor) -> None:
         self.packed, self.scales = packed, scales
 
+    @property
+    def nbytes(self) -> int:
+        return self.packed.nbytes + self.scales.nbytes
+
     def __call__(self, row: Tensor) -> Tensor:
         """`row` is `[1, in]` in bf16; the result `[1, out]`."""
         return torch.ops.aten._weight_int4pack_mm_for_cpu(row, self.packed, _GROUP, self.scales)

@@ -54,7 +54,8 @@ class ModelSize:
     """The sizes of a decoder that decide what a pass costs.
 
     `projections` are the elements of all layers' matrices, `head` those of the output embedding,
-    `adapter` those of the eraser's LoRA matrices; `width` is the bytes of one element.
+    `adapter` those of the eraser's LoRA matrices; `width` is the bytes of one element. A pass of one token
+    reads the projections as `row_bytes`.
     """
 
     layers: int
@@ -65,6 +66,7 @@ class ModelSize:
     head: int
     adapter: int
     width: int
+    row_bytes: int
 
     @classmethod
     def of(cls, backbone: Backbone) -> "ModelSize":
@@ -75,15 +77,18 @@ class ModelSize:
         head_dim = getattr(config, "head_dim", None) or hidden // heads
         layer = 2 * hidden * head_dim * (heads + kv_heads) + 3 * hidden * inner
         lora = backbone.eraser.weights.items() if backbone.eraser else ()
+        projections = config.num_hidden_layers * layer
+        width = backbone.model.dtype.itemsize
         return cls(
             layers=config.num_hidden_layers,
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_dim,
-            projections=config.num_hidden_layers * layer,
+            projections=projections,
             head=hidden * config.vocab_size,
             adapter=sum(weight.numel() for key, weight in lora if key != BIAS),
-            width=backbone.model.dtype.itemsize,
+            width=width,
+            row_bytes=backbone.row_bytes or projections * width,
         )
 
     @property
@@ -99,6 +104,7 @@ class ModelSize:
         seen = sum(block.new * block.past + block.new * (block.new + 1) // 2 for block in blocks)
         products = tokens * self.projections + logits * self.head + adapted * self.adapter
         attention = 2 * self.layers * self.heads * self.head_dim * seen
-        weights = self.projections + (self.head if logits else 0) + (self.adapter if adapted else 0)
+        others = (self.head if logits else 0) + (self.adapter if adapted else 0)
+        weights = others * self.width + (self.row_bytes if tokens == 1 else self.projections * self.width)
         states = max(block.past for block in blocks) + tokens
-        return Work(2.0 * (products + attention), float(weights * self.width + states * self.token_bytes))
+        return Work(2.0 * (products + attention), float(weights + states * self.token_bytes))
