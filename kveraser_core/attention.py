@@ -17,7 +17,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
-from kveraser_core.attention_parts import attend, merge
+from kveraser_core.attention_parts import attend, attend_up_to, merge
 from kveraser_core.layout import Layout, Piece, layout_of
 
 NAME = "kveraser"
@@ -68,7 +68,11 @@ def layout_attention(
     parts = []
     for piece in layout.pieces:
         keys, values = key[:, :, piece.start : piece.end], value[:, :, piece.start : piece.end]
-        if piece.end is None:
+        if piece.end is None and layout.queries is not None:
+            seen = layout.queries - piece.start + 1
+            last = int(seen[-1])
+            parts.append(attend_up_to(query, keys[:, :, :last], values[:, :, :last], scale, seen))
+        elif piece.end is None:
             parts.append(attend(query, keys, values, scale, own=query.shape[2]))
         elif piece.start < piece.end:
             out, lse = attend(layout.rotation.shift(query, layer, -piece.shift), keys, values, scale)
@@ -82,7 +86,9 @@ def _masked_layout_attention(
     """The same by one masked attention over turned keys: for gradients and for devices without parts."""
     new, length = query.shape[2], key.shape[2]
     if mask is None:
-        mask = torch.ones(new, length, dtype=torch.bool, device=query.device).tril(length - new)[None, None]
+        slots = torch.arange(length, device=query.device)
+        own = slots[length - new :] if layout.queries is None else layout.queries.to(query.device)
+        mask = (slots <= own[:, None])[None, None]
     scores = torch.zeros(1, query.shape[1], new, length, dtype=query.dtype, device=query.device)
     scores = scores.masked_fill(~mask, -torch.inf)
     pieces = [Piece(p.start, length if p.end is None else p.end, p.shift, p.bias) for p in layout.pieces]

@@ -41,6 +41,13 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0
     return torch.cat([out for out, _ in parts]), torch.cat([lse for _, lse in parts])
 
 
+def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor) -> Part:
+    """Attention of query i to the first `seen[i]` keys, one at least and never fewer than before."""
+    mask = torch.arange(key.shape[2]) < seen[:, None]
+    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
+    return _flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)
+
+
 def merge(parts: list[Part]) -> Tensor:
     """Attention to the keys of all `parts`, `[1, heads, n, dim]` in fp32."""
     if len(parts) == 1 and parts[0][0].shape[0] == 1:

@@ -8,6 +8,7 @@ It knows nothing about documents or questions.
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -109,6 +110,13 @@ class Backbone:
         with self.lock:
             self.eraser = load_adapter(self.model, source)
 
+    @cached_property
+    def breaks(self) -> tuple[Tensor, Tensor]:
+        """Which tokens of the vocabulary end a line, and which end a sentence: `[vocabulary]` each, true or false."""
+        pieces = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
+        lines = torch.tensor(["\n" in piece for piece in pieces])
+        return lines, torch.tensor([piece.strip()[-1:] in {".", "!", "?"} for piece in pieces])
+
     @property
     def row_bytes(self) -> int | None:
         """Bytes of the layers' weights that a pass of one token reads, where that is not what longer passes read."""
@@ -150,7 +158,7 @@ class Backbone:
             if self._pass:
                 return self._pass(token_ids, cache, self._low_rank[1] if self._erasing and self._low_rank else None)
             ids = torch.tensor([token_ids], device=self.device)
-            positions = torch.arange(len(token_ids), device=self.device)[None] + cache.next_position
+            positions = cache.positions(len(token_ids)).to(self.device)[None]
             out = self.model.get_decoder()(
                 input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
             )

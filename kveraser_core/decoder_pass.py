@@ -43,8 +43,8 @@ class DecoderPass:
     def __call__(self, token_ids: Sequence[int], cache: EditableCache, eraser: list[LowRank] | None = None) -> Tensor:
         """Run tokens behind those in `cache`, which receives their states; the hidden states, `[tokens, hidden]`."""
         rows = self.embedding.weight[torch.tensor(token_ids)]
-        positions = torch.arange(len(token_ids)) + cache.next_position
-        cos, sin = (part.transpose(0, 1) for part in self.rotary(rows[None], positions[None]))
+        positions = cache.positions(len(token_ids))
+        cos, sin = (part.transpose(0, 1) for part in self.rotary(rows[None].float(), positions[None]))
         half = sin.shape[-1] // 2
         turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         for number, layer in enumerate(self.layers):
@@ -136,10 +136,14 @@ def _plain(modules: list[nn.Linear]) -> bool:
 
 
 def _rotated(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """`heads`, `[n, heads, dim]`, turned by `cos` and `sin`, `[n, 1, rotary_dim]`, half of `sin` negated."""
+    """`heads`, `[n, heads, dim]`, turned by `cos` and `sin`, `[n, 1, rotary_dim]`, half of `sin` negated.
+
+    In fp32 and rounded once: states made at one place and moved to another are then what they would be there,
+    which in bf16 they are not.
+    """
     width = cos.shape[-1]
-    part = heads[..., :width]
-    turned = torch.addcmul(part * cos, part.roll(width // 2, -1), sin)
+    part = heads[..., :width].float()
+    turned = torch.addcmul(part * cos, part.roll(width // 2, -1), sin).to(heads.dtype)
     return turned if width == heads.shape[-1] else torch.cat((turned, heads[..., width:]), dim=-1)
 
 

@@ -10,9 +10,9 @@ once tokens were dropped or added without closing the gap; `next_position` is th
 `layout` says how later passes read the slots; without one they see all of them as they stand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -56,6 +56,7 @@ class EditableLayer(CacheLayerMixin):
         self.limit = self.capacity = capacity
         self.length = 0
         self.layout: Layout | None = None
+        self.targets: Tensor | None = None
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device
@@ -83,6 +84,11 @@ class EditableLayer(CacheLayerMixin):
         """Write the states of new tokens behind the last slot; return views of all filled slots."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
+        if self.targets is not None:
+            self.key_buffer[:, :, self.targets] = key_states
+            self.value_buffer[:, :, self.targets] = value_states
+            keys, values = self.filled()
+            return laid_out(keys, self.layout), values
         start, end = self.length, self.length + key_states.shape[2]
         if end > self.limit:
             raise CacheFull(
@@ -216,6 +222,28 @@ class EditableCache(Cache):
                 layer.limit = layer.capacity
                 layer.set_length(length)
             self._position_lead, self.layout = lead, own_layout
+
+    @contextmanager
+    def rewriting(self, slots: Sequence[int], layout: Layout) -> Iterator[None]:
+        """Let one pass inside write its tokens' states over `slots`, in order, wherever they are.
+
+        Each token sees the slots up to its own as `layout` says, those that the pass has written included.
+        """
+        own_layout, targets = self.layout, torch.tensor(slots)
+        self.layout = replace(layout, queries=targets)
+        for layer in self.editable:
+            layer.targets = targets.to(layer.device)
+        try:
+            yield
+        finally:
+            for layer in self.editable:
+                layer.targets = None
+            self.layout = own_layout
+
+    def positions(self, count: int) -> Tensor:
+        """The positions that the next `count` tokens get: `[count]`."""
+        targets = self.editable[0].targets
+        return torch.arange(count) + self.next_position if targets is None else targets.cpu()
 
     @contextmanager
     def appending(self) -> Iterator[None]:

@@ -30,11 +30,13 @@ class Piece:
 class Layout:
     """The pieces of a cache that are read, in order; slots of no piece are not seen.
 
-    The last piece is open and read as it stands, so that new tokens join it.
+    The last piece is open and read as it stands, so that new tokens join it. `queries`, `[n]`, are the slots
+    in which the tokens of a pass stand, in order, where these are not the last ones.
     """
 
     rotation: KeyRotation
     pieces: tuple[Piece, ...]
+    queries: Tensor | None = None
 
 
 def laid_out(keys: Tensor, layout: Layout | None) -> Tensor:

@@ -210,24 +210,28 @@ def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(context, sp
     assert context.cache.layout is None
 
 
-def test_kveraser_repair_recomputes_the_seam_in_place(context, save_adapter):
+def test_kveraser_repair_recomputes_scattered_tokens_in_place(context, save_adapter):
+    """Each as if it had been read alone, behind what the cache holds before it, the span left out."""
     reference = load_eraser(context, save_adapter)
     before = states(context.cache)
     (span,) = one(context)
-    k = 6
-    erased = KVEraserRepair(k=k).erase(context, [span])
+    method = KVEraserRepair(k=6)
+    stale = [slot for part in method.stale(context, [span]) for slot in range(part.start, part.end)]
+    assert len(stale) == 6
+    expected = [tuple(tensor.clone() for tensor in layer) for layer in before]
+    for slot in stale:
+        past = moved_together(
+            context, expected, [span], [kept for kept in kept_slots(context, [span]) if kept < slot]
+        )
+        read = read_by_transformers(plain_model(context), [context.ids[slot]], past, torch.tensor([[slot]]))
+        for (keys, values), (new_keys, new_values) in zip(expected, read, strict=True):
+            keys[:, :, slot], values[:, :, slot] = new_keys[:, :, -1], new_values[:, :, -1]
+    erased = method.erase(context, [span])
     after = states(erased.cache)
-    repaired = states(LocalRepair(k).erase(context, [span]).cache)
-    rotation = context.cache.rotation
-    seam = [
-        (rotation.shift(keys, number, len(span)), values)
-        for number, (keys, values) in enumerate(select(repaired, range(span.start, span.start + k)))
-    ]
-    close(select(after, range(span.end, span.end + k)), seam)
-    untouched = [*range(span.start), *range(span.end + k, len(context.ids))]
+    close(select(after, stale), select(expected, stale))
+    untouched = [slot for slot in kept_slots(context, [span]) if slot not in stale]
     assert same(select(after, untouched), select(before, untouched))
-    expected = read_again(context, reference, before, [span], span)
-    close(select(after, range(span.start, span.end)), expected)
+    close(select(after, range(span.start, span.end)), read_again(context, reference, before, [span], span))
     erased.release()
     assert same(states(context.cache), before)
 

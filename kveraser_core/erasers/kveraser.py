@@ -29,8 +29,13 @@ class KVEraser(EraseMethod):
 
     def recompute(self, context: Context, spans: Sequence[Span]) -> None:
         """Write over the stale suffix slots what they hold where the spans have never been."""
-        for stale in self.stale(context, spans):
-            _read_again(context, spans, stale)
+        stale = [slot for part in self.stale(context, spans) for slot in range(part.start, part.end)]
+        ends = [*(span.start for span in spans[1:]), len(context.ids)]
+        for span, end in zip(spans, ends, strict=True):  # slots between two spans see the same gaps
+            slots = [slot for slot in stale if span.end <= slot < end]
+            if slots:
+                with context.cache.rewriting(slots, seen_layout(context, spans, span.end)):
+                    context.backbone.encode([context.ids[slot] for slot in slots], context.cache)
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache = context.cache
@@ -46,18 +51,13 @@ class KVEraser(EraseMethod):
             self.recompute(context, spans)
             with context.backbone.erasing() as steering:
                 for span in spans:
-                    _read_again(context, spans, span)
+                    with cache.overwriting(span.start, span.end, seen_layout(context, spans, span.start)):
+                        prefill(context.backbone, context.ids[span.start : span.end], cache)
         except BaseException:
             restore()
             raise
         cache.layout = steered_layout(context, spans, steering.bias)
         return ErasedCache(cache, sum(original.nbytes for original in aside), restore)
-
-
-def _read_again(context: Context, spans: Sequence[Span], slots: Span) -> None:
-    """Write over `slots` the states of their tokens behind what is before them, the spans left out."""
-    with context.cache.overwriting(slots.start, slots.end, seen_layout(context, spans, slots.start)):
-        prefill(context.backbone, context.ids[slots.start : slots.end], context.cache)
 
 
 def seen_layout(context: Context, spans: Sequence[Span], until: int) -> Layout:

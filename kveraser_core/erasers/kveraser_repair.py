@@ -1,11 +1,11 @@
-"""KVEraser with the stalest suffix tokens recomputed: those at the seam, and echoes of the span."""
+"""KVEraser with the stalest suffix tokens recomputed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kveraser_core.context import Context
-from kveraser_core.erasers.echoes import stale_tokens
 from kveraser_core.erasers.kveraser import KVEraser
+from kveraser_core.erasers.staleness import stale_tokens
 from kveraser_core.spans import Span, merge_spans
 
 
@@ -19,5 +19,5 @@ class KVEraserRepair(KVEraser):
     k: int = 32
 
     def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
-        found = [stale_tokens(context.ids, spans, which, self.k) for which in range(len(spans))]
+        found = [stale_tokens(context.backbone, context.ids, spans, which, self.k) for which in range(len(spans))]
         return merge_spans(span for some in found for span in some)

@@ -26,10 +26,8 @@ class Corpus:
         if sum(map(len, self.texts)) < 2000:
             named = ", ".join(map(str, sources))
             raise CorpusError(f"There is too little text in {named}: give a folder with .txt files.")
-        pieces = backbone.tokenizer.batch_decode([[token] for token in range(len(backbone.tokenizer))])
-        self._ends = {
-            token for token, piece in enumerate(pieces) if "\n" in piece or piece.strip()[-1:] in {".", "!", "?"}
-        }
+        lines, sentences = backbone.breaks
+        self._ends = set((lines | sentences).nonzero().flatten().tolist())
         self._sentence_starts = [self.boundaries(text) for text in self.texts]
 
     def passage(self, rng: random.Random, tokens: int) -> list[int]:

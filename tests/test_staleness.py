@@ -1,0 +1,70 @@
+"""Which suffix tokens `kveraser_repair` reads again."""
+
+import pytest
+import torch
+
+from kveraser_core.erasers.staleness import stale_tokens
+from kveraser_core.spans import Span
+
+STATEMENT = list(range(300, 312))
+
+
+def fill(first, count):
+    """Tokens that each occur once, none of which ends a line or a sentence."""
+    return list(range(first, first + count))
+
+
+@pytest.fixture
+def plain(llama):
+    """A backbone whose vocabulary has no ends of lines or sentences but the tokens 1 and 2."""
+    ends = torch.zeros(420, dtype=torch.bool)
+    llama.breaks = ends.index_fill(0, torch.tensor(1), True), ends.index_fill(0, torch.tensor(2), True)
+    return llama
+
+
+def slots(chosen):
+    return {slot for span in chosen for slot in range(span.start, span.end)}
+
+
+def test_without_anything_to_tell_them_apart_the_seam_is_recomputed(plain):
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 90)]
+    assert stale_tokens(plain, ids, [Span(10, 22)], 0, 32) == [Span(22, 54)]
+
+
+def test_the_end_of_an_echo_and_what_follows_are_recomputed_too(plain):
+    before = [*fill(10, 10), *STATEMENT, *fill(100, 60)]
+    ids = [*before, *STATEMENT, *fill(200, 60)]
+    chosen = slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32))
+    end = len(before) + len(STATEMENT)
+    assert chosen >= set(range(end - 8, end + 3))
+    assert chosen >= set(range(22, 30))
+    assert len(chosen) == 32
+
+
+def test_a_few_words_in_common_are_not_much_of_an_echo(plain):
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), *STATEMENT[:2], *fill(200, 60)]
+    assert slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32)) >= set(range(22, 50))
+
+
+def test_an_echo_before_the_span_is_left_alone(plain):
+    ids = [*STATEMENT, *fill(10, 10), *STATEMENT, *fill(100, 90)]
+    assert stale_tokens(plain, ids, [Span(22, 34)], 0, 32) == [Span(34, 66)]
+
+
+@pytest.mark.parametrize("end", [1, 2])
+def test_ends_of_lines_and_sentences_near_the_seam_come_before_what_is_around_them(plain, end):
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), end, *fill(200, 60)]
+    assert 22 + 60 in slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32))
+
+
+def test_tokens_of_other_spans_are_never_chosen(plain):
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 5), *STATEMENT, *fill(200, 90)]
+    chosen = slots(stale_tokens(plain, ids, [Span(10, 22), Span(27, 39)], 0, 32))
+    assert not chosen & set(range(27, 39))
+    assert len(chosen) == 32
+
+
+def test_a_short_suffix_is_recomputed_whole(plain):
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 4)]
+    assert stale_tokens(plain, ids, [Span(10, 22)], 0, 32) == [Span(22, 26)]
+    assert stale_tokens(plain, ids[:22], [Span(10, 22)], 0, 32) == []
