@@ -24,7 +24,10 @@ function draw() {
   said.setAttribute('role', 'status');
   if (!edits.length && !state.said) said.textContent = say('nothing_erased');
   for (const tip of state.tips || [])
-    button('tip', say('suggestion'), root, () => trigger('erase', where(tip)));
+    button('tip', say('suggestion'), root, () => {
+      showPassage(tip.start, tip.end);
+      trigger('erase', where(tip));
+    });
   if (edits.length) {
     const list = make('ul', '', undefined, root);
     for (const edit of edits) {
@@ -46,6 +49,3 @@ function draw() {
     button('', say('erase_too'), actions, () => trigger('erase', where(found)));
   }
 }
-
-watch('value', draw);
-draw();
