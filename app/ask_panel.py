@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.store import SessionStore
+from app.texts import PageError, say
 from app.widgets import conversation
 from app.workspace import AskedTurn, Workspace
 from kveraser_core.answers import Answer
@@ -29,6 +30,8 @@ class Asking:
     ) -> Iterator[dict[str, Any]]:
         """Answer a question, streaming; the question box is emptied once the answer begins."""
         workspace = self.store.get(key)
+        if not question.strip():
+            raise PageError(say(request, "e_no_question"))
         workspace.stop.clear()
         history = earlier_turns(workspace) if follow_up else []
         pieces = workspace.session.stream(question, method, history, Sampling(max_tokens=MAX_TOKENS))

@@ -27,6 +27,8 @@ class Comparing:
     ) -> Iterator[dict[str, Any]]:
         """Answer with each method, full recompute first."""
         workspace = self.store.get(key)
+        if not question.strip():
+            raise PageError(say(request, "e_no_question"))
         if not methods:
             raise PageError(say(request, "e_no_methods"))
         workspace.stop.clear()

@@ -4,7 +4,7 @@ root.className = 'root edits';
 function passage(kind, item, parent) {
   const row = make('li', `row ${kind}`, undefined, parent);
   const text = item.text.replace(/\s+/g, ' ');
-  make('span', 'quote', text.length > 140 ? `${text.slice(0, 137)}…` : text, row);
+  make('span', 'quote', text.length > 200 ? `${text.slice(0, 199)}…` : text, row);
   const actions = make('span', 'actions', undefined, row);
   return actions;
 }

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.helpers import TEXT, ask, erase, painted, paste, pick_sample, toast, upload
+from tests.browser.helpers import QUESTION, TEXT, ask, erase, painted, paste, pick_sample, start_sample, toast, upload
 from tests.test_documents import pdf
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
@@ -24,15 +24,15 @@ def test_a_file_is_read_and_its_figures_are_shown(page: Page, tmp_path):
 
 def test_reading_shows_progress_and_can_be_cancelled(page: Page):
     paste(page, "A short note. " * 4)
-    page.locator("#samples").get_by_role("button", name="Policy manual").click()
+    start_sample(page, "Policy manual")
     expect(page.locator("#status .line")).to_have_text(
         re.compile(r"Reading policy-manual.pdf: \d+%, [\d,]+ tokens/s, [\d.]+ s left")
     )
-    page.locator("#cancel").click()
+    page.locator("#status .cancel").click()
     toast(page, "Reading was cancelled: load the document again to go on.")
     expect(page.locator("#status .line")).to_have_text("pasted text")
     expect(page.locator(".doc p")).to_have_count(1)
-    expect(page.locator("#cancel")).not_to_be_visible()
+    expect(page.locator("#status .cancel")).not_to_be_visible()
 
 
 def test_a_document_too_long_offers_the_pages_that_fit(page: Page, tmp_path):
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_document_is_one_sentence(page: Page, tmp_path, name, 
 def test_a_reload_brings_everything_back(page: Page):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
-    ask(page, "How many coins is the toll?", "mask")
+    ask(page, QUESTION, "mask")
     before = painted(page)
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
