@@ -39,9 +39,9 @@ function timeBars(cards, parent) {
 }
 
 function ticks(most) {
-  const rough = most / 4;
+  const rough = most / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, at) => at * step);
 }
 
@@ -59,7 +59,7 @@ function timeLine({ curve, points }, parent) {
   const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, width, height }, body);
   for (const value of ticks(most[1])) {
     draw('line', { class: 'grid', x1: left, x2: width - 12, y1: y(value), y2: y(value) }, svg);
-    draw('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, svg).textContent = number(value, most[1] < 4 ? 1 : 0);
+    draw('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, svg).textContent = number(value, most[1] < 10 ? 1 : 0);
   }
   for (const value of ticks(most[0]))
     draw('text', { x: x(value), y: height - bottom + 16, 'text-anchor': 'middle' }, svg).textContent = number(value);

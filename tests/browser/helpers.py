@@ -45,6 +45,13 @@ _CORNERS = """([first, last]) => {
 }"""
 
 
+def goto(page: Page, address: str) -> None:
+    """Open the page and wait until it is alive: it then asks for the document of before."""
+    with page.expect_response("**/queue/join*"):
+        page.goto(address)
+    page.locator("#ask").wait_for()
+
+
 def drag(page: Page, first: str, last: str) -> None:
     """Drag the mouse from the beginning of `first` to the end of `last`, as the document shows them."""
     corners = page.evaluate(_CORNERS, [first, last])

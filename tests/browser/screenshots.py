@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.samples import find_sample
 from tests.browser.conftest import DESKTOP, FLAGS, PHONE, ROOT, Server
-from tests.browser.helpers import ask, drag
+from tests.browser.helpers import ask, drag, goto
 
 FOLDER = ROOT / "assets" / "screenshots"
 SAMPLE = find_sample("research-brief.md")
@@ -44,7 +44,7 @@ def _erased(browser: Browser, address: str, viewport: dict[str, int], scheme: st
     """The sample with its passage erased and the question in its box."""
     page = browser.new_context(viewport=viewport, color_scheme=scheme, locale=language).new_page()
     page.set_default_timeout(120_000)
-    page.goto(address)
+    goto(page, address)
     page.get_by_role("button", name=SAMPLE.title).click()
     page.locator("#edits .tip").click()
     expect(page.locator("#edits .edit")).to_have_count(1)
@@ -58,7 +58,8 @@ def _erased(browser: Browser, address: str, viewport: dict[str, int], scheme: st
 def _desktop(browser: Browser, address: str) -> None:
     page = _erased(browser, address, DESKTOP, "light", "en-US")
     ask(page, QUESTION)
-    drag(page, "First, new public buildings", "twelve centimetres of soil.")
+    drag(page, "The share of rain", "sixty-two percent.")
+    page.evaluate("scrollTo(0, 0)")
     _picture(page, "page")
 
 
@@ -66,13 +67,13 @@ def _comparison(browser: Browser, address: str, name: str, scheme: str, language
     page = _erased(browser, address, DESKTOP, scheme, language)
     page.locator("#compare").click()
     expect(page.locator("#cards .card dl")).to_have_count(3)
-    page.locator("#cards").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#comparing').scrollIntoView()")
     _picture(page, name)
 
 
 def _phone(browser: Browser, address: str) -> None:
     page = _erased(browser, address, PHONE, "light", "en-US")
-    page.locator("#document").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#reading').scrollIntoView()")
     _picture(page, "phone")
 
 

@@ -15,7 +15,7 @@ from app.store import SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from kveraser_core.session import DocumentSession
-from tests.browser.helpers import TEXT, drag, paste, start_sample
+from tests.browser.helpers import TEXT, drag, goto, paste, start_sample
 
 pytestmark = pytest.mark.browser
 
@@ -71,8 +71,7 @@ def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator
         context = browser.new_context()
         contexts.append(context)
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{port}")
-        page.locator("#status .facts").filter(has_text="tiny").wait_for()
+        goto(page, f"http://127.0.0.1:{port}")
         return page
 
     yield opened

@@ -5,7 +5,19 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.helpers import QUESTION, TEXT, ask, erase, painted, paste, pick_sample, start_sample, toast, upload
+from tests.browser.helpers import (
+    QUESTION,
+    TEXT,
+    ask,
+    erase,
+    goto,
+    painted,
+    paste,
+    pick_sample,
+    start_sample,
+    toast,
+    upload,
+)
 from tests.test_documents import pdf
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
@@ -97,10 +109,16 @@ def test_a_reload_brings_everything_back(page: Page):
     erase(page, "An old rule", "no longer in force.")
     ask(page, QUESTION, "mask")
     before = painted(page)
+    page.locator("#methods").get_by_label("full_recompute", exact=True).uncheck()
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    expect(page.locator("#cards dl")).to_have_count(2)
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
     expect(page.locator("#edits .edit")).to_have_count(1)
     expect(page.locator("#conversation .turn")).to_have_count(1)
+    expect(page.locator("#cards dl")).to_have_count(2)
+    expect(page.locator("#cards figure")).to_have_count(2)
     assert painted(page) == before
 
 
@@ -120,8 +138,7 @@ def test_from_a_sample_to_a_comparison_in_five_clicks(page: Page):
 def test_two_tabs_have_two_documents(page: Page):
     paste(page, TEXT)
     other = page.context.new_page()
-    other.goto(page.url)
-    other.locator("#status .line").filter(has_text="No document yet").wait_for()
+    goto(other, page.url)
     paste(other, "A second document about lamps.")
     expect(page.locator(".doc p")).to_have_count(4)
     expect(other.locator(".doc p")).to_have_count(1)

@@ -76,8 +76,25 @@ def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
     assert painted(page) == ""
 
 
-def test_a_drag_across_a_page_break(page: Page):
+def test_a_long_document_is_searched_paged_and_erased_across_a_page_break(page: Page):
     pick_sample(page, "Policy manual", "policy-manual.pdf")
+    top = "document.querySelector('.doc').scrollTop"
+    page.locator(".find").fill("spring edition")
+    expect(page.locator(".count")).to_have_text(re.compile(r"1 of \d+"))
+    assert page.evaluate(top) > 100
+    page.locator(".find").fill("no such words")
+    expect(page.locator(".count")).to_have_text("not found")
+    page.locator(".find").fill("")
+    page.locator(".page-number").fill("10")
+    page.locator(".page-number").press("Enter")
+    visible = page.evaluate(
+        """() => {
+            const doc = document.querySelector('.doc');
+            const mark = document.querySelector('[data-page="Page 10"]').getBoundingClientRect();
+            return mark.top > doc.getBoundingClientRect().top && mark.bottom < doc.getBoundingClientRect().bottom;
+        }"""
+    )
+    assert visible
     marks = page.locator(".doc .page-mark")
     assert marks.count() == 18
     before, after = page.evaluate(
@@ -100,27 +117,6 @@ def test_a_drag_across_a_page_break(page: Page):
     assert where["y"] < mark["y"] < where["y"] + where["height"]
     edge = page.evaluate("document.querySelector('.doc').clientWidth") + where["x"]
     assert edge - 16 < tick.bounding_box()["x"] < edge
-
-
-def test_finding_and_going_to_a_page(page: Page):
-    pick_sample(page, "Policy manual", "policy-manual.pdf")
-    top = "document.querySelector('.doc').scrollTop"
-    page.locator(".find").fill("spring edition")
-    expect(page.locator(".count")).to_have_text(re.compile(r"1 of \d+"))
-    assert page.evaluate(top) > 100
-    page.locator(".find").fill("no such words")
-    expect(page.locator(".count")).to_have_text("not found")
-    page.locator(".find").fill("")
-    page.locator(".page-number").fill("10")
-    page.locator(".page-number").press("Enter")
-    visible = page.evaluate(
-        """() => {
-            const doc = document.querySelector('.doc');
-            const mark = document.querySelector('[data-page="Page 10"]').getBoundingClientRect();
-            return mark.top > doc.getBoundingClientRect().top && mark.bottom < doc.getBoundingClientRect().bottom;
-        }"""
-    )
-    assert visible
 
 
 def test_headings_are_headings(page: Page):
