@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import store
-from app.ask_panel import earlier_turns
+from app.ask_panel import Asking, earlier_turns
 from app.charts import growth, parts
 from app.document_view import from_browser, to_browser
 from app.export import exported
@@ -26,7 +26,8 @@ from kveraser_core.answers import Answer
 from kveraser_core.documents import Document
 from kveraser_core.erasers import METHODS
 from kveraser_core.errors import KVEraserError
-from kveraser_core.session import DocumentSession
+from kveraser_core.generation import Sampling
+from kveraser_core.session import DocumentSession, QuestionError
 from kveraser_core.spans import Span, SpanError
 
 ROOT = Path(__file__).parents[1]
@@ -149,6 +150,33 @@ def test_later_questions_never_carry_answers_from_before_an_edit(workspace):
     assert [turn.answer for turn in earlier_turns(workspace)] == ["30 coins"]
     workspace.session.mark([Span(12, 20)])
     assert earlier_turns(workspace) == []
+
+
+def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, monkeypatch):
+    sessions = SessionStore()
+    key = sessions.add(workspace, "")
+    answer = Answer("none", "How much?", "30 coins")
+    workspace.turns = [AskedTurn("How much?", "none", (), "30 coins", answer)]
+    stream, taken = workspace.session.stream, []
+
+    def spy(question, method, history, sampling):
+        taken.append([turn.answer for turn in history])
+        return stream(question, method, history, Sampling(max_tokens=2))
+
+    monkeypatch.setattr(workspace.session, "stream", spy)
+    for follow_up in (True, False):
+        list(Asking(sessions).ask(key, "Is that so?", "none", follow_up, None))
+    assert taken == [["30 coins"], []]
+    assert [turn.question for turn in workspace.turns] == ["How much?", "Is that so?", "Is that so?"]
+
+
+def test_a_question_that_does_not_fit_leaves_no_turn_behind(workspace):
+    sessions = SessionStore()
+    key = sessions.add(workspace, "")
+    updates = Asking(sessions).ask(key, "why " * 2000, "none", True, None)
+    with pytest.raises(QuestionError, match="shorter"):
+        list(updates)
+    assert workspace.turns == []
 
 
 def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):

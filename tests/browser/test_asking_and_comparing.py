@@ -40,7 +40,7 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
     assert page.evaluate("navigator.clipboard.readText()") == newest.locator(".answer").text_content()
 
 
-def test_an_answer_streams_and_can_be_stopped(page: Page):
+def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page):
     paste(page, TEXT)
     page.locator("#question textarea").fill("Repeat the whole document word by word, all of it, twice.")
     page.locator("#ask").click()
@@ -52,6 +52,11 @@ def test_an_answer_streams_and_can_be_stopped(page: Page):
     expect(page.locator("#conversation .turn")).to_have_count(2)
     page.locator("#conversation .clear").click()
     expect(page.locator("#conversation .turn")).to_have_count(0)
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    page.locator("#cards .stop").click()
+    expect(page.locator("#cards .stop")).to_have_count(0)
+    assert 1 <= page.locator("#cards dl").count() < 3
 
 
 def test_the_method_picker_explains_each_method(page: Page):
@@ -98,6 +103,8 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     assert {answer["method"] for answer in answers} == {"none", "kveraser", "kveraser_repair", "full_recompute"}
     assert SECOND in answers[0]["erased"][0]["text"]
     assert answers[0]["answer"] == wanted
+    reference.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == wanted
     assert len(list(csv.DictReader(taken("csv").splitlines()))) >= 4
     assert QUESTION.replace("?", "") in taken("md")
 

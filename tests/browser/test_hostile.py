@@ -8,7 +8,7 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server
-from tests.browser.helpers import QUESTION, TEXT, ask, drag, erase, painted, paste, start_sample, toast
+from tests.browser.helpers import QUESTION, TEXT, ask, drag, erase, painted, paste, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 
@@ -77,15 +77,6 @@ def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..
     expect(second.locator("#conversation .answer")).to_contain_text("77")
     expect(first.locator("#cards .card dl")).to_have_count(3)
     expect(first.locator("#cards")).not_to_contain_text("77")
-
-
-def test_a_tab_closed_while_reading_leaves_the_model_free(open_page: Callable[..., Page]):
-    leaving, staying = open_page(), open_page()
-    start_sample(leaving, "Policy manual")
-    expect(leaving.locator("#status .line")).to_have_text(re.compile(r"Reading policy-manual.pdf: \d+%"))
-    leaving.close()
-    paste(staying, TEXT)
-    ask(staying, QUESTION)
 
 
 def test_a_server_started_again_under_an_open_tab(open_page: Callable[..., Page], server: Server):
