@@ -4,10 +4,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import app.store
 from app import load_panel
 from app.page import Page as AppPage
 from app.server import serve
@@ -51,7 +53,7 @@ class Held:
 
 @pytest.fixture
 def store() -> SessionStore:
-    return SessionStore(grace_s=0.5)
+    return SessionStore(idle_s=float("inf"))
 
 
 @pytest.fixture
@@ -88,22 +90,25 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     holding.let_go.set()
 
 
-def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(open_tab: Callable[[], Page], store: SessionStore):
+def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
+    open_tab: Callable[[], Page], store: SessionStore, monkeypatch: pytest.MonkeyPatch
+):
     page = open_tab()
     paste(page, TEXT)
     key = page.evaluate("sessionStorage.getItem('kveraser')")
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
     page.wait_for_timeout(1000)
-    store.sweep()
-    assert store.find(key) is not None
+
+    def is_there_a_minute_later() -> bool:
+        with monkeypatch.context() as later:
+            later.setattr(app.store, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 61))
+            store.sweep()
+        return store.find(key) is not None
+
+    assert is_there_a_minute_later()
     page.close()
-
-    def freed() -> bool:
-        store.sweep()
-        return store.find(key) is None
-
-    until(freed)
+    until(lambda: not is_there_a_minute_later())
 
 
 def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[], Page], held: Held):
