@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.helpers import goto
+from tests.browser.driving import goto
 
 expect.set_options(timeout=60_000)
 ROOT = Path(__file__).parents[2]

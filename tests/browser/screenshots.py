@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.samples import find_sample
 from tests.browser.conftest import DESKTOP, FLAGS, PHONE, ROOT, Server
-from tests.browser.helpers import ask, drag, goto
+from tests.browser.driving import ask, drag, goto
 
 FOLDER = ROOT / "assets" / "screenshots"
 SAMPLE = find_sample("research-brief.md")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.helpers import QUESTION, SECOND, TEXT, ask, erase, paste, toast
+from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 _WATCH_CARDS = """() => {

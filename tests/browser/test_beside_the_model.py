@@ -17,7 +17,7 @@ from app.store import SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from kveraser_core.session import DocumentSession
-from tests.browser.helpers import TEXT, drag, goto, paste, start_sample
+from tests.browser.driving import TEXT, drag, goto, paste, start_sample
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server
-from tests.browser.helpers import QUESTION, TEXT, ask, drag, erase, painted, paste, toast
+from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, painted, paste, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.helpers import (
+from tests.browser.driving import (
     QUESTION,
     TEXT,
     ask,

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.helpers import QUESTION, TEXT, ask, drag, erase, paste, pick_sample, start_sample
+from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, paste, pick_sample, start_sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 LONGEST_MS = 200

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.helpers import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample, toast
+from tests.browser.driving import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 said = "#edits .said"
