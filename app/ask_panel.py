@@ -7,9 +7,11 @@ from typing import Any
 import gradio as gr
 
 from app.store import SessionStore
+from app.texts import PageError, say
 from app.widgets import conversation
 from app.workspace import AskedTurn, Workspace
 from kveraser_core.answers import Answer
+from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Sampling
 from kveraser_core.prompts import Turn
 
@@ -28,16 +30,19 @@ class Asking:
     ) -> Iterator[dict[str, Any]]:
         """Answer a question, streaming; the question box is emptied once the answer begins."""
         workspace = self.store.get(key)
+        if not question.strip():
+            raise PageError(say(request, "e_no_question"))
         workspace.stop.clear()
         history = earlier_turns(workspace) if follow_up else []
         pieces = workspace.session.stream(question, method, history, Sampling(max_tokens=MAX_TOKENS))
         turn = AskedTurn(question.strip(), method, workspace.edits)
+        workspace.turns.append(turn)
         shown = 0.0
         try:
+            yield {"conversation": conversation(workspace)}
             for piece in pieces:
-                if turn not in workspace.turns:
-                    workspace.turns.append(turn)
-                    yield {"conversation": conversation(workspace), "question": ""}
+                if not turn.text:
+                    yield {"question": ""}
                 if isinstance(piece, Answer):
                     turn.answer, turn.text = piece, piece.text
                     break
@@ -47,6 +52,10 @@ class Asking:
                 if time.monotonic() - shown > _REFRESH_S:
                     shown = time.monotonic()
                     yield {"conversation": conversation(workspace)}
+        except KVEraserError:
+            workspace.turns.remove(turn)
+            yield {"conversation": conversation(workspace)}
+            raise
         finally:
             pieces.close()  # type: ignore[attr-defined]
             turn.stopped = turn.answer is None

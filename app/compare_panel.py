@@ -1,15 +1,15 @@
-"""Comparing: one question, several methods, a card each as they finish, and charts at the end."""
+"""Comparing: one question, several methods, a card each as they finish."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from app.charts import time_chart, where_chart
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.widgets import cards
 from app.workspace import Comparison
+from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Sampling
 from kveraser_core.session import REFERENCE
 
@@ -27,6 +27,8 @@ class Comparing:
     ) -> Iterator[dict[str, Any]]:
         """Answer with each method, full recompute first."""
         workspace = self.store.get(key)
+        if not question.strip():
+            raise PageError(say(request, "e_no_question"))
         if not methods:
             raise PageError(say(request, "e_no_methods"))
         workspace.stop.clear()
@@ -34,20 +36,19 @@ class Comparing:
         comparison = Comparison(question.strip(), workspace.edits, session.tokens_behind)
         left = sorted(methods, key=lambda method: method != REFERENCE)
         answers = session.compare(question, methods, sampling=Sampling(max_tokens=MAX_TOKENS))
-        yield {"cards": cards(comparison, left[0])}
         try:
+            yield {"cards": cards(workspace, comparison, left[0])}
             for answer in answers:
                 if not comparison.answers:
                     workspace.comparisons.append(comparison)
                 comparison.answers.append(answer)
                 left.remove(answer.method)
-                yield {"cards": cards(comparison, left[0] if left else None)}
+                yield {"cards": cards(workspace, comparison, left[0] if left else None)}
                 if workspace.stop.is_set():
                     break
+        except KVEraserError:
+            yield {"cards": cards(workspace)}
+            raise
         finally:
             answers.close()  # type: ignore[attr-defined]
-        yield {
-            "cards": cards(comparison),
-            "where": gr.HTML(value=where_chart(comparison), visible=True),
-            "growth": gr.HTML(value=time_chart(workspace), visible=True),
-        }
+        yield {"cards": cards(workspace)}

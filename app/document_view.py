@@ -17,8 +17,8 @@ class DocumentView(Widget):
     Its events `erase`, `similar`, `askabout` and `restore` carry `start`, `end` and `text` of a passage.
     """
 
-    script = "document"
-    style = "document"
+    scripts = ("finding", "reading", "selecting")
+    styles = ("document",)
 
     def __init__(self, value: Any = None, *, doc: str = "", pages: list[int] | None = None, **options: Any) -> None:
         super().__init__(value=value or {"erased": []}, doc=doc, pages=pages or [0], **options)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.store import UnknownSession
-from app.texts import say
+from app.texts import explain, say
 from kveraser_core.errors import KVEraserError
 
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -47,7 +47,7 @@ def _message(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
     if isinstance(error, UnknownSession):
         text = say(request, "e_gone" if error.key else "e_no_document")
     elif isinstance(error, KVEraserError):
-        text = str(error)
+        text = explain(request, error)
     else:
         _log.exception("an event failed", exc_info=error)
         text = say(request, "e_inside")

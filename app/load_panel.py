@@ -20,7 +20,6 @@ from kveraser_core.spans import find_text
 from kveraser_core.window import DocumentTooLong, fitting_pages, room_for_document
 
 _REFRESH_S = 0.25
-_TITLE = "pasted text"
 
 
 @dataclass
@@ -77,7 +76,8 @@ class Loading:
         """Read pasted text."""
         if not text.strip():
             raise PageError(say(request, "e_no_text"))
-        yield from self._read(key, read_document(text.encode("utf-8", "replace"), _TITLE), request)
+        document = read_document(text.encode("utf-8", "replace"), say(request, "pasted"))
+        yield from self._read(key, document, request)
 
     def sample(self, key: str | None, file: str, request: gr.Request) -> Iterator[dict[str, Any]]:
         """Read a sample."""
@@ -131,14 +131,14 @@ class Loading:
         thread.start()
         try:
             while thread.is_alive():
-                yield {"status": about | reading.status(), "cancel": gr.update(visible=True)}
+                yield {"status": about | reading.status()}
                 thread.join(_REFRESH_S)
         finally:
             reading.cancelled.set()
             thread.join()
             self._readings.pop(owner, None)
         if reading.session is None:
-            yield {"cancel": gr.update(visible=False), "status": status(self.backbone, self.store.find(key))}
+            yield {"status": status(self.backbone, self.store.find(key))}
             if isinstance(reading.error, DocumentTooLong) and document.page_count > 1:
                 self._too_long[owner] = document
                 last = fitting_pages(self.backbone, document)
@@ -158,7 +158,6 @@ class Loading:
         yield self._all(self.store.add(workspace, owner), workspace) | {
             "picker": gr.update(visible=False),
             "password": gr.update(visible=False, value=""),
-            "cancel": gr.update(visible=False),
         }
 
     def _all(self, key: str, workspace: Workspace) -> dict[str, Any]:
@@ -169,7 +168,8 @@ class Loading:
             "status": status(self.backbone, workspace),
             "edits": edit_list(workspace),
             "conversation": conversation(workspace),
-            "cards": cards(workspace.comparisons[-1] if workspace.comparisons else None),
+            "cards": cards(workspace),
+            "open": gr.update(open=False),
         }
 
     def _sentence(self, document: Document, first: int, last: int | None, request: gr.Request) -> str:

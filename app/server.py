@@ -8,28 +8,13 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from app.page import STYLE
 from app.store import SessionStore
-from app.texts import translations
+from app.texts import STATIC, translations
+from app.theme import theme
 from kveraser_core.documents import MAX_BYTES
 from kveraser_core.errors import KVEraserError
 
 _WAITING = 32
-_INDIGO = gr.themes.Color(  # a shade darker than usual, for contrast
-    "#eef2ff",
-    "#e0e7ff",
-    "#c7d2fe",
-    "#a5b4fc",
-    "#818cf8",
-    "#4f46e5",
-    "#4338ca",
-    "#3730a3",
-    "#312e81",
-    "#272463",
-    "#1e1b4b",
-)
-_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "PingFang SC", "Noto Sans CJK SC", "sans-serif")
-_MONOSPACE = ("ui-monospace", "Cascadia Code", "Noto Sans Mono", "monospace")
 _SWEEP_S = 15.0
 
 
@@ -52,8 +37,8 @@ def serve(page: gr.Blocks, store: SessionStore, host: str, port: int) -> None:
         show_error=False,
         max_file_size=MAX_BYTES,
         ssr_mode=False,
-        theme=gr.themes.Soft(primary_hue=_INDIGO, font=_FONTS, font_mono=_MONOSPACE),
-        css=STYLE,
+        theme=theme(),
+        css=(STATIC / "page.css").read_text(encoding="utf-8"),
         i18n=translations,
         mcp_server=True,
     )

@@ -10,6 +10,7 @@ from kveraser_core.errors import KVEraserError
 
 STATIC = Path(__file__).parent / "static"
 WORDS: dict[str, dict[str, str]] = json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
+_ERRORS_ZH: dict[str, str] = json.loads((STATIC / "errors.zh.json").read_text(encoding="utf-8"))
 _OURS = "kveraser-"
 _marked = {language: {_OURS + key: text for key, text in words.items()} for language, words in WORDS.items()}
 translations = gr.I18n(**{"en": _marked["en"], "zh": _marked["zh"], "zh-CN": _marked["zh"]})
@@ -26,5 +27,14 @@ def translated(key: str) -> I18nData:
 
 def say(request: gr.Request | None, key: str) -> str:
     """The text `key` in the language of the browser that sent `request`."""
+    return WORDS["zh" if _reads_chinese(request) else "en"][key]
+
+
+def explain(request: gr.Request | None, error: KVEraserError) -> str:
+    """What went wrong, in the language of the browser that sent `request`."""
+    return _ERRORS_ZH.get(type(error).__name__, str(error)) if _reads_chinese(request) else str(error)
+
+
+def _reads_chinese(request: gr.Request | None) -> bool:
     accepted = request.headers.get("accept-language", "") if request else ""
-    return WORDS["zh" if accepted.lower().startswith("zh") else "en"][key]
+    return accepted.lower().startswith("zh")

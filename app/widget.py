@@ -13,18 +13,18 @@ from app.texts import STATIC, WORDS
 
 
 class Widget(gr.HTML):
-    """Draws `value` by `static/<script>.js`, styled by `static/<style>.css`."""
+    """Draws `value` by the function `draw` of `static/<scripts>.js`, styled by `static/<styles>.css`."""
 
-    script: ClassVar[str]
-    style: ClassVar[str] = "panel"
+    scripts: ClassVar[tuple[str, ...]]
+    styles: ClassVar[tuple[str, ...]] = ("panel",)
 
     def __init__(self, value: Any = None, **options: Any) -> None:
         words = json.dumps(WORDS, ensure_ascii=False)
-        parts = [f"const WORDS = {words};", *(_static(f"{name}.js") for name in ("common", self.script))]
+        scripts = [_static(f"{name}.js") for name in ("common", *self.scripts)]
         options = {
             "html_template": '<div class="root"></div>',
-            "css_template": _static(f"{self.style}.css"),
-            "js_on_load": "\n".join(parts),
+            "css_template": "\n".join(_static(f"{name}.css") for name in self.styles),
+            "js_on_load": "\n".join([f"const WORDS = {words};", *scripts, "watch('value', draw);", "draw();"]),
             **options,
         }
         super().__init__(value=value, **options)

@@ -3,6 +3,7 @@
 from difflib import SequenceMatcher
 from typing import Any
 
+from app.charts import growth, parts
 from app.document_view import passage, to_browser
 from app.widget import Widget
 from app.workspace import AskedTurn, Comparison, Workspace
@@ -13,28 +14,29 @@ from kveraser_core.similar import Similar
 
 
 class StatusBar(Widget):
-    """What is loaded and how full the window is; while reading, how that gets on."""
+    """What is loaded and how full the window is; while reading, how that gets on. Event `cancel`."""
 
-    script = "status"
-    style = "status"
+    scripts = ("status",)
+    styles = ("status",)
 
 
 class EditList(Widget):
     """What is erased, and what else says the same. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
 
-    script = "edits"
+    scripts = ("edits",)
 
 
 class Conversation(Widget):
-    """Questions and answers. Its event `suggest` carries the `text` of a suggested question."""
+    """Questions and answers. Events `stop`, `clear`, and `suggest` with the `text` of a suggested question."""
 
-    script = "chat"
+    scripts = ("chat",)
 
 
 class Cards(Widget):
-    """A comparison, a card a method."""
+    """A comparison, a card a method, with its charts. Events `stop`, and `take` with the `form` to take away."""
 
-    script = "cards"
+    scripts = ("charts", "cards")
+    styles = ("panel", "charts")
 
 
 def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
@@ -105,16 +107,19 @@ def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
     return shown
 
 
-def cards(comparison: Comparison | None, running: str | None = None) -> dict[str, Any]:
-    """The data of a comparison's cards; `running` is the method whose card is still to come."""
+def cards(workspace: Workspace, comparison: Comparison | None = None, running: str | None = None) -> dict[str, Any]:
+    """The data of `comparison`, else of the last one; `running` is the method whose card is still to come."""
     if comparison is None:
-        return {}
+        if not workspace.comparisons:
+            return {}
+        comparison = workspace.comparisons[-1]
     reference = next((answer for answer in comparison.answers if answer.method == REFERENCE), None)
     return {
         "question": comparison.question,
         "edits": len(comparison.edits),
         "running": running,
         "cards": [_card(answer, reference) for answer in comparison.answers],
+        "growth": growth(workspace, comparison),
     }
 
 
@@ -125,6 +130,7 @@ def _card(answer: Answer, reference: Answer | None) -> dict[str, Any]:
         "method": answer.method,
         "reference": answer.method == REFERENCE,
         "words": differing(answer.text, reference.text if reference else answer.text),
+        "parts": parts(answer),
         "erase_ms": 1000 * answer.erase_s,
         "ttft_ms": 1000 * answer.ttft_s,
         "rate": answer.decode_tokens_per_s,

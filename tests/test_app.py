@@ -12,19 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import store
-from app.ask_panel import earlier_turns
-from app.charts import time_chart, where_chart
+from app.ask_panel import Asking, earlier_turns
+from app.charts import growth, parts
 from app.document_view import from_browser, to_browser
 from app.export import exported
 from app.samples import UnknownSample, find_sample, samples
 from app.store import SessionStore, UnknownSession
 from app.texts import WORDS
-from app.widgets import differing
+from app.widgets import cards, differing
 from app.workspace import AskedTurn, Comparison, Workspace
+from kveraser_core import documents, erasers, generation, kv_cache, session, spans, window
 from kveraser_core.answers import Answer
 from kveraser_core.documents import Document
 from kveraser_core.erasers import METHODS
-from kveraser_core.session import DocumentSession
+from kveraser_core.errors import KVEraserError
+from kveraser_core.generation import Sampling
+from kveraser_core.session import DocumentSession, QuestionError
 from kveraser_core.spans import Span, SpanError
 
 ROOT = Path(__file__).parents[1]
@@ -149,6 +152,33 @@ def test_later_questions_never_carry_answers_from_before_an_edit(workspace):
     assert earlier_turns(workspace) == []
 
 
+def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, monkeypatch):
+    sessions = SessionStore()
+    key = sessions.add(workspace, "")
+    answer = Answer("none", "How much?", "30 coins")
+    workspace.turns = [AskedTurn("How much?", "none", (), "30 coins", answer)]
+    stream, taken = workspace.session.stream, []
+
+    def spy(question, method, history, sampling):
+        taken.append([turn.answer for turn in history])
+        return stream(question, method, history, Sampling(max_tokens=2))
+
+    monkeypatch.setattr(workspace.session, "stream", spy)
+    for follow_up in (True, False):
+        list(Asking(sessions).ask(key, "Is that so?", "none", follow_up, None))
+    assert taken == [["30 coins"], []]
+    assert [turn.question for turn in workspace.turns] == ["How much?", "Is that so?", "Is that so?"]
+
+
+def test_a_question_that_does_not_fit_leaves_no_turn_behind(workspace):
+    sessions = SessionStore()
+    key = sessions.add(workspace, "")
+    updates = Asking(sessions).ask(key, "why " * 2000, "none", True, None)
+    with pytest.raises(QuestionError, match="shorter"):
+        list(updates)
+    assert workspace.turns == []
+
+
 def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     answer = Answer("mask", "=1+1?", "=SUM(A1) *bold*\n# not a heading", erase_s=0.5, kl=0.25)
     workspace.session.mark([Span(12, 20)])
@@ -175,16 +205,35 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     assert "    # not a heading" in lines
 
 
-def test_charts_hold_the_figures_and_no_text_of_a_document(workspace):
-    comparison = Comparison(
-        "<script>", (), 40, [Answer("none", "q", "<b>", decode_s=2.0), Answer("mask", "q", error="x")]
-    )
-    workspace.comparisons = [comparison]
+def test_the_charts_have_this_sessions_own_figures(workspace):
+    earlier = Comparison("q", (), 40, [Answer("none", "q", "a", question_prefill_s=0.5, first_token_s=0.25)])
+    now = Comparison("q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error="x")])
+    workspace.comparisons = [earlier, now]
     workspace.reading.points = [(20, 0.5), (60, 2.0)]
-    bars, growth = where_chart(comparison), time_chart(workspace)
-    for chart in (bars, growth):
-        assert chart.count("<svg") == 2
-        assert "<script" not in chart
-        assert "<b>" not in chart
-    assert "none 2.00 s" in bars
-    assert "mask" not in bars
+    assert growth(workspace, now) == {
+        "curve": [(0, 0.0), (40, 1.5), (60, 2.0)],
+        "points": {"none": [(40, 0.75), (20, 2.0)]},
+    }
+    assert parts(Answer("none", "q", erase_s=1, question_prefill_s=2, first_token_s=3, decode_s=4)) == [1, 2, 3, 4]
+    shown, failed = cards(workspace)["cards"]
+    assert shown["parts"] == [2.0, 0, 0, 0]
+    assert failed == {"method": "mask", "error": "x"}
+
+
+@given(text=st.text(alphabet="ab \n", max_size=30), reference=st.text(alphabet="ab \n", max_size=30))
+def test_marking_words_never_changes_the_answer(text, reference):
+    assert "".join(piece for piece, _ in differing(text, reference)) == text
+
+
+def test_every_fault_a_user_can_meet_is_explained_in_chinese():
+    known = json.loads((ROOT / "app/static/errors.zh.json").read_text(encoding="utf-8"))
+    for module in (documents, erasers, generation, kv_cache, session, spans, window):
+        for name, thing in vars(module).items():
+            if isinstance(thing, type) and issubclass(thing, KVEraserError) and thing is not KVEraserError:
+                assert name in known
+
+
+def test_no_file_of_the_front_end_is_long():
+    for file in (ROOT / "app").rglob("*.*"):
+        if file.suffix in (".py", ".js", ".css", ".json"):
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= 300, file

@@ -1,4 +1,4 @@
-// A comparison: one card a method, filled in as the methods finish.
+// A comparison: one card a method, filled in as the methods finish, and its charts.
 root.className = 'root comparison';
 
 function figure(list, name, value) {
@@ -6,47 +6,73 @@ function figure(list, name, value) {
   make('dd', '', value, list);
 }
 
+function verdict(card, box) {
+  if (card.reference) return make('div', 'faster', say('reference'), box);
+  if (!card.faster) return;
+  const faster = card.faster >= 1;
+  make('div', 'faster', say(faster ? 'faster' : 'slower', { n: number(faster ? card.faster : 1 / card.faster, 1) }), box);
+}
+
+function drawCard(card, cards) {
+  const box = make('article', card.reference ? 'card reference' : 'card', undefined, cards);
+  box.dataset.method = card.method;
+  box.ariaLabel = card.method;
+  const head = make('div', 'head', undefined, box);
+  make('h3', '', card.method, head);
+  if (card.error) return make('div', 'answer error', card.error, box);
+  copyButton(card.words.map(([text]) => text).join(''), head);
+  const answer = make('div', 'answer', undefined, box);
+  answer.tabIndex = 0;
+  answer.setAttribute('role', 'group');
+  answer.ariaLabel = card.method;
+  for (const [text, differs] of card.words) make(differs ? 'mark' : 'span', '', text, answer);
+  verdict(card, box);
+  const list = make('dl', '', undefined, box);
+  figure(list, 'erase_time', `${number(card.erase_ms)} ms`);
+  figure(list, 'ttft', `${number(card.ttft_ms)} ms`);
+  figure(list, 'rate', card.rate ? number(card.rate, 1) : '–');
+  figure(list, 'agreement', card.agreement === null ? '–' : `${number(100 * card.agreement)}%`);
+  figure(list, 'extra', `${number(card.extra_mb, 1)} MB`);
+}
+
+function drawHead() {
+  const head = make('div', 'head', undefined, root);
+  make('h2', '', say('comparison'), head);
+  const actions = make('span', 'actions', undefined, head);
+  make('small', '', say('take_away'), actions);
+  for (const form of ['md', 'csv', 'json'])
+    button(`take-${form}`, say(`download_${form}`), actions, () => trigger('take', { form }));
+}
+
 function draw() {
   const state = props.value || {};
   root.textContent = '';
-  make('h2', '', say('comparison'), root);
+  drawHead();
   if (!state.cards) return make('p', 'said', say('no_cards'), root);
   make('p', 'asked', state.question, root);
-  make('p', 'said', [state.edits ? say('edits_then', { n: state.edits }) : '', say('change_hint')].filter(Boolean).join(' · '), root);
+  const hint = state.cards.some(({ words = [] }) => words.some(([, differs]) => differs)) && say('change_hint');
+  const then = state.edits ? say('edits_then', { n: state.edits }) : say('nothing_then');
+  make('p', 'said', [then, hint].filter(Boolean).join(' · '), root);
   const cards = make('div', 'cards', undefined, root);
-  for (const card of state.cards) {
-    const box = make('article', card.reference ? 'card reference' : 'card', undefined, cards);
-    box.dataset.method = card.method;
-    box.ariaLabel = card.method;
-    make('h3', '', card.method, box);
-    if (card.error) {
-      make('div', 'answer error', card.error, box);
-      continue;
-    }
-    const answer = make('div', 'answer', undefined, box);
-    answer.tabIndex = 0;
-    answer.setAttribute('role', 'group');
-    answer.ariaLabel = card.method;
-    for (const [text, differs] of card.words) make(differs ? 'mark' : 'span', '', text, answer);
-    if (card.reference) make('div', 'faster', say('reference'), box);
-    else if (card.faster) {
-      const faster = card.faster >= 1;
-      make('div', 'faster', say(faster ? 'faster' : 'slower', { n: number(faster ? card.faster : 1 / card.faster, 1) }), box);
-    }
-    const list = make('dl', '', undefined, box);
-    figure(list, 'erase_time', `${number(card.erase_ms)} ms`);
-    figure(list, 'ttft', `${number(card.ttft_ms)} ms`);
-    figure(list, 'rate', card.rate ? number(card.rate, 1) : '–');
-    figure(list, 'agreement', card.agreement === null ? '–' : `${number(100 * card.agreement)}%`);
-    figure(list, 'extra', `${number(card.extra_mb, 1)} MB`);
-    copyButton(card.words.map(([text]) => text).join(''), box);
-  }
+  for (const card of state.cards) drawCard(card, cards);
   if (state.running) {
     const box = make('article', 'card', undefined, cards);
     make('h3', '', state.running, box);
     make('p', 'said', say('running', { method: state.running }), box).setAttribute('role', 'status');
+    button('stop', say('stop'), box, () => trigger('stop'));
   }
+  const whole = state.cards.filter(({ parts }) => parts);
+  if (whole.length) {
+    const charts = make('div', 'charts', undefined, root);
+    timeBars(whole, charts);
+    timeLine(state.growth, charts);
+  }
+  if (state.running && !state.cards.length) root.scrollIntoView({ block: 'start' });
 }
 
-watch('value', draw);
-draw();
+let width = 0;
+new ResizeObserver(() => {
+  if (Math.abs(root.clientWidth - width) < 20) return;
+  width = root.clientWidth;
+  draw();
+}).observe(root);

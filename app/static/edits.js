@@ -4,7 +4,7 @@ root.className = 'root edits';
 function passage(kind, item, parent) {
   const row = make('li', `row ${kind}`, undefined, parent);
   const text = item.text.replace(/\s+/g, ' ');
-  make('span', 'quote', text.length > 140 ? `${text.slice(0, 137)}…` : text, row);
+  make('span', 'quote', text.length > 200 ? `${text.slice(0, 199)}…` : text, row);
   const actions = make('span', 'actions', undefined, row);
   return actions;
 }
@@ -24,7 +24,10 @@ function draw() {
   said.setAttribute('role', 'status');
   if (!edits.length && !state.said) said.textContent = say('nothing_erased');
   for (const tip of state.tips || [])
-    button('tip', say('suggestion'), root, () => trigger('erase', where(tip)));
+    button('tip', say('suggestion'), root, () => {
+      showPassage(tip.start, tip.end);
+      trigger('erase', where(tip));
+    });
   if (edits.length) {
     const list = make('ul', '', undefined, root);
     for (const edit of edits) {
@@ -46,6 +49,3 @@ function draw() {
     button('', say('erase_too'), actions, () => trigger('erase', where(found)));
   }
 }
-
-watch('value', draw);
-draw();

@@ -1,29 +1,38 @@
-// What is loaded, how full the window is, and how reading gets on.
+// The head of the page: what is loaded, how full the window is, and how reading gets on.
 root.className = 'root status';
-const line = make('div', 'line', undefined, root);
+const name = make('div', 'name', undefined, root);
+make('h1', '', 'KVEraser', name);
+make('p', 'tagline', say('tagline'), name);
+const about = make('div', 'about', undefined, root);
+const line = make('span', 'line', undefined, about);
+line.setAttribute('role', 'status');
+const cancel = button('cancel', say('cancel'), about, () => trigger('cancel'));
+const facts = make('span', 'facts', undefined, about);
 const meter = make('div', 'meter', undefined, root);
 meter.setAttribute('role', 'progressbar');
 meter.setAttribute('aria-valuemin', '0');
 const fill = make('div', 'fill', undefined, meter);
-const facts = make('div', 'facts', undefined, root);
-line.setAttribute('role', 'status');
+
+function progress({ title, done, total, rate = 0, left = 0 }) {
+  if (!done) return say('waiting', { title });
+  const percent = number((100 * done) / total);
+  return say('reading', { title, percent, rate: number(rate), left: number(left, left < 10 ? 1 : 0) });
+}
 
 function draw() {
   const state = props.value || {};
   const reading = state.state === 'reading';
-  const [part, whole] = reading ? [state.done, state.total] : [state.tokens || 0, state.window || 1];
-  line.textContent = reading
-    ? say(state.done ? 'reading' : 'waiting', { title: state.title, percent: number((100 * part) / (whole || 1)), rate: number(state.rate || 0), left: number(state.left || 0, state.left < 10 ? 1 : 0) })
-    : state.title || say('no_document');
-  fill.style.width = `${Math.min(100, (100 * part) / (whole || 1))}%`;
+  const tokens = reading ? state.total : state.tokens || 0;
+  const [part, whole] = reading ? [state.done, state.total || 1] : [tokens, state.window || 1];
+  line.textContent = reading ? progress(state) : state.title || say('no_document');
+  cancel.hidden = !reading;
+  fill.style.width = `${Math.min(100, (100 * part) / whole)}%`;
   meter.className = reading ? 'meter busy' : 'meter';
-  meter.ariaLabel = say('meter', { tokens: number(part), window: number(whole) });
+  const used = say('meter', { tokens: number(tokens), window: number(state.window || 0) });
+  meter.ariaLabel = used;
   meter.setAttribute('aria-valuemax', whole);
   meter.setAttribute('aria-valuenow', part);
-  const shown = [say('meter', { tokens: number(reading ? state.total : state.tokens || 0), window: number(state.window || 0) }), say('memory', { mb: number(state.memory_mb || 0, 1) })];
+  const shown = [used, say('memory', { mb: number(state.memory_mb || 0, 1) })];
   if (state.pages > 1) shown.push(say('pages', { n: state.pages }));
   facts.textContent = [...shown, state.model, state.device].filter(Boolean).join(' · ');
 }
-
-watch('value', draw);
-draw();

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.driving import goto
+
 expect.set_options(timeout=60_000)
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -90,9 +92,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(server.address)
-        page.locator("#ask").wait_for()
-        page.locator("#status .facts").filter(has_text="SmolLM2").wait_for()
+        goto(page, server.address)
         return page
 
     opened.errors = errors  # type: ignore[attr-defined]

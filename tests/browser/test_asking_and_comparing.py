@@ -7,10 +7,17 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.helpers import SECOND, TEXT, ask, erase, paste, toast
+from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
-QUESTION = "How many coins is the toll?"
+_WATCH_CARDS = """() => {
+    window.seen = [];
+    const cards = document.querySelector('#cards');
+    new MutationObserver(() => {
+        const now = `${cards.querySelectorAll('dl').length} of ${cards.querySelectorAll('.card').length}`;
+        if (now !== '0 of 0' && window.seen.at(-1) !== now) window.seen.push(now);
+    }).observe(cards, { childList: true, subtree: true });
+}"""
 
 
 def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
@@ -33,18 +40,23 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
     assert page.evaluate("navigator.clipboard.readText()") == newest.locator(".answer").text_content()
 
 
-def test_an_answer_streams_and_can_be_stopped(page: Page):
+def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page):
     paste(page, TEXT)
     page.locator("#question textarea").fill("Repeat the whole document word by word, all of it, twice.")
     page.locator("#ask").click()
     answer = page.locator("#conversation .turn .answer")
     expect(answer).to_have_text(re.compile(r"\w+ \w+ \w+"))
-    page.locator("#stop").click()
+    page.locator("#conversation .stop").click()
     expect(page.locator("#conversation .turn .meta")).to_contain_text("stopped")
     ask(page, QUESTION)
     expect(page.locator("#conversation .turn")).to_have_count(2)
-    page.locator("#clear").click()
+    page.locator("#conversation .clear").click()
     expect(page.locator("#conversation .turn")).to_have_count(0)
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    page.locator("#cards .stop").click()
+    expect(page.locator("#cards .stop")).to_have_count(0)
+    assert 1 <= page.locator("#cards dl").count() < 3
 
 
 def test_the_method_picker_explains_each_method(page: Page):
@@ -58,9 +70,11 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     erase(page, "An old rule", "no longer in force.")
     page.locator("#methods").get_by_label("kveraser_repair", exact=True).check()
     page.locator("#question textarea").fill(QUESTION)
+    page.evaluate(_WATCH_CARDS)
     page.locator("#compare").click()
     cards = page.locator("#cards .card")
     expect(cards.locator("dl")).to_have_count(4)
+    assert page.evaluate("window.seen") == ["0 of 1", "1 of 2", "2 of 3", "3 of 4", "4 of 4"]
     reference = page.locator('#cards [data-method="full_recompute"]')
     expect(reference).to_contain_text("the reference")
     expect(reference.locator("mark")).to_have_count(0)
@@ -71,13 +85,16 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     other = page.locator('#cards [data-method="none"]')
     if other.locator(".answer").text_content() != wanted:
         expect(other.locator("mark").first).to_be_visible()
-    for chart in ("#where", "#growth"):
-        expect(page.locator(f"{chart} [role=img]")).to_have_attribute("aria-label", re.compile("kveraser"))
-        expect(page.locator(f"{chart} svg").first).to_be_visible()
+    bars, line = page.locator("#cards figure.bars"), page.locator("#cards figure.line")
+    expect(bars.locator(".track")).to_have_count(4)
+    assert bars.locator(".track").first.locator("i").count() == 4
+    expect(bars.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"kveraser_repair [\d.]+ s"))
+    expect(line.locator("circle")).to_have_count(4)
+    expect(line.locator("polyline")).to_have_attribute("points", re.compile(r"[\d.]+,[\d.]+ [\d.]+,"))
 
     def taken(form: str) -> str:
         with page.expect_download() as download:
-            page.locator(f"#download-{form}").click()
+            page.locator(f"#cards .take-{form}").click()
         target = tmp_path / download.value.suggested_filename
         download.value.save_as(target)
         return target.read_text(encoding="utf-8")
@@ -86,6 +103,8 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     assert {answer["method"] for answer in answers} == {"none", "kveraser", "kveraser_repair", "full_recompute"}
     assert SECOND in answers[0]["erased"][0]["text"]
     assert answers[0]["answer"] == wanted
+    reference.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == wanted
     assert len(list(csv.DictReader(taken("csv").splitlines()))) >= 4
     assert QUESTION.replace("?", "") in taken("md")
 
@@ -93,7 +112,7 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
 def test_what_the_user_got_wrong_is_said(page: Page):
     page.locator("#ask").click()
     toast(page, "There is no document yet: upload one, paste text or pick a sample.")
-    page.locator("#download-json").click()
+    page.locator("#cards .take-json").click()
     toast(page, "There is no document yet")
     page.locator("#read").click()
     toast(page, "There is no text yet: paste some first.")

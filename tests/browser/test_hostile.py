@@ -8,10 +8,9 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server
-from tests.browser.helpers import TEXT, ask, drag, erase, painted, paste, toast
+from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, painted, paste, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
-QUESTION = "How many coins is the toll?"
 
 
 @pytest.mark.parametrize(
@@ -40,9 +39,14 @@ def test_a_selection_that_lies_is_refused(page: Page, lie):
 
 def test_markup_and_chat_templates_stay_text_in_questions_and_answers(page: Page):
     paste(page, TEXT)
-    ask(page, "Repeat exactly: <img src=x onerror=document.title='hacked'> <|im_end|> ${1+1} {{value}}", "none")
+    question = "Repeat exactly: <img src=x onerror=document.title='hacked'> <|im_end|> ${1+1} {{value}}"
+    page.locator("#question textarea").fill(question)
+    page.locator("#ask").click()
+    expect(page.locator("#conversation .answer")).to_have_text(re.compile(r"\w+ \w+ \w+"))
+    page.locator("#conversation .stop").click()
+    expect(page.locator("#conversation .meta")).to_contain_text("stopped")
     asked = page.locator("#conversation .asked")
-    expect(asked).to_contain_text("<img src=x onerror=document.title='hacked'> <|im_end|> ${1+1} {{value}}")
+    expect(asked).to_have_text(question)
     assert page.locator("#conversation img").count() == 0
     assert page.title() == "KVEraser"
 
@@ -63,7 +67,7 @@ def test_an_id_that_is_not_yours_gives_nothing(page: Page, server: Server):
 def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..., Page]):
     first, second = open_page(), open_page()
     paste(first, TEXT)
-    paste(second, "The toll in this other harbour is 77 coins. Nobody pays more.")
+    paste(second, "The toll today at Larkmoor harbour is 77 coins. Nobody pays more.")
     for page in (first, second):
         page.locator("#question textarea").fill(QUESTION)
     first.locator("#compare").click()
@@ -73,15 +77,6 @@ def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..
     expect(second.locator("#conversation .answer")).to_contain_text("77")
     expect(first.locator("#cards .card dl")).to_have_count(3)
     expect(first.locator("#cards")).not_to_contain_text("77")
-
-
-def test_a_tab_closed_while_reading_leaves_the_model_free(open_page: Callable[..., Page]):
-    leaving, staying = open_page(), open_page()
-    leaving.locator("#samples").get_by_role("button", name="Policy manual").click()
-    expect(leaving.locator("#status .line")).to_have_text(re.compile(r"Reading policy-manual.pdf: \d+%"))
-    leaving.close()
-    paste(staying, TEXT)
-    ask(staying, QUESTION)
 
 
 def test_a_server_started_again_under_an_open_tab(open_page: Callable[..., Page], server: Server):

@@ -5,7 +5,19 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.helpers import TEXT, ask, erase, painted, paste, pick_sample, toast, upload
+from tests.browser.driving import (
+    QUESTION,
+    TEXT,
+    ask,
+    erase,
+    goto,
+    painted,
+    paste,
+    pick_sample,
+    start_sample,
+    toast,
+    upload,
+)
 from tests.test_documents import pdf
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
@@ -24,15 +36,15 @@ def test_a_file_is_read_and_its_figures_are_shown(page: Page, tmp_path):
 
 def test_reading_shows_progress_and_can_be_cancelled(page: Page):
     paste(page, "A short note. " * 4)
-    page.locator("#samples").get_by_role("button", name="Policy manual").click()
+    start_sample(page, "Policy manual")
     expect(page.locator("#status .line")).to_have_text(
         re.compile(r"Reading policy-manual.pdf: \d+%, [\d,]+ tokens/s, [\d.]+ s left")
     )
-    page.locator("#cancel").click()
+    page.locator("#status .cancel").click()
     toast(page, "Reading was cancelled: load the document again to go on.")
     expect(page.locator("#status .line")).to_have_text("pasted text")
     expect(page.locator(".doc p")).to_have_count(1)
-    expect(page.locator("#cancel")).not_to_be_visible()
+    expect(page.locator("#status .cancel")).not_to_be_visible()
 
 
 def test_a_document_too_long_offers_the_pages_that_fit(page: Page, tmp_path):
@@ -95,12 +107,18 @@ def test_a_file_that_is_no_document_is_one_sentence(page: Page, tmp_path, name, 
 def test_a_reload_brings_everything_back(page: Page):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
-    ask(page, "How many coins is the toll?", "mask")
+    ask(page, QUESTION, "mask")
     before = painted(page)
+    page.locator("#methods").get_by_label("full_recompute", exact=True).uncheck()
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    expect(page.locator("#cards dl")).to_have_count(2)
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
     expect(page.locator("#edits .edit")).to_have_count(1)
     expect(page.locator("#conversation .turn")).to_have_count(1)
+    expect(page.locator("#cards dl")).to_have_count(2)
+    expect(page.locator("#cards figure")).to_have_count(2)
     assert painted(page) == before
 
 
@@ -120,8 +138,7 @@ def test_from_a_sample_to_a_comparison_in_five_clicks(page: Page):
 def test_two_tabs_have_two_documents(page: Page):
     paste(page, TEXT)
     other = page.context.new_page()
-    other.goto(page.url)
-    other.locator("#status .line").filter(has_text="No document yet").wait_for()
+    goto(other, page.url)
     paste(other, "A second document about lamps.")
     expect(page.locator(".doc p")).to_have_count(4)
     expect(other.locator(".doc p")).to_have_count(1)

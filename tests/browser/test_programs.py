@@ -15,11 +15,10 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
 from tests.browser.conftest import Server
-from tests.browser.helpers import SECOND, TEXT
+from tests.browser.driving import QUESTION, SECOND, TEXT
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-QUESTION = "How many coins is the toll?"
 TOOLS = {"load", "load_file", "erase", "undo", "ask", "compare", "export"}
 
 
@@ -84,4 +83,6 @@ def test_the_readmes_snippets_run(server: Server, language):
     aimed = snippet.replace("http://127.0.0.1:7860", server.address)
     done = subprocess.run([sys.executable, "-c", aimed], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "30" in done.stdout
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if line.startswith(("before: ", "after: ")))
+    assert "14 days" in said["before"]
+    assert "30 days" in said["after"]

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.helpers import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample
+from tests.browser.driving import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 said = "#edits .said"
@@ -17,7 +17,7 @@ def test_hostile_text_is_shown_as_it_is(page: Page):
     paste(page, TEXT)
     assert page.locator(".doc p").all_text_contents()[:3] == [FIRST, SECOND, THIRD]
     assert page.title() == "KVEraser"
-    erase(page, "The harbour office", "each day.")
+    erase(page, "The harbour office", "closes at five.")
     expect(page.locator("#edits .quote")).to_have_text(FIRST)
     assert painted(page) == FIRST
 
@@ -30,15 +30,21 @@ def test_a_drag_across_paragraphs_erases_what_is_painted(open_page: Callable[...
     page.locator("#paste textarea").fill(TEXT)
     page.locator("#read").click()
     expect(page.locator(".doc p")).to_have_count(4)
-    erase(page, "😀 each", "for every mast.")
+    erase(page, "😀 and", "for every mast.")
     expect(page.locator(said).first).to_have_text(
         re.compile(r"Erased \d+ tokens in \d+ ms with kveraser\.|已用 kveraser 在 \d+ 毫秒内擦除 \d+ 个词元。")
     )
-    passage = TEXT[TEXT.index("😀 each") : TEXT.index("for every mast.") + len("for every mast.")]
+    passage = TEXT[TEXT.index("😀 and") : TEXT.index("for every mast.") + len("for every mast.")]
     assert passage in painted(page)
     assert painted(page) in TEXT
     expect(page.locator("#ask")).to_have_text("提问" if language == "zh-CN" else "Ask")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+    shade = page.evaluate(
+        "getComputedStyle(document.querySelector('.frame')).backgroundColor.match(/\\d+/g).map(Number)"
+    )
+    assert (max(shade) < 90) if scheme == "dark" else (min(shade) > 200)
+    page.locator("#compare").click()
+    toast(page, "问题为空：请输入您想知道的内容。" if language == "zh-CN" else "The question is empty")
 
 
 def test_what_is_painted_is_whole_tokens(page: Page):
@@ -50,7 +56,7 @@ def test_what_is_painted_is_whole_tokens(page: Page):
 def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
-    erase(page, "The toll today", "at the quay.")
+    erase(page, "The toll today", "before noon.")
     expect(page.locator("#edits .edit")).to_have_count(2)
     assert page.locator(".strip .tick-erased").count() == 2
     page.locator(".doc .restore").first.click()
@@ -70,25 +76,7 @@ def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
     assert painted(page) == ""
 
 
-def test_a_drag_across_a_page_break(page: Page):
-    pick_sample(page, "Policy manual", "policy-manual.pdf")
-    marks = page.locator(".doc .page-mark")
-    assert marks.count() == 18
-    before, after = page.evaluate(
-        """() => {
-            const mark = document.querySelectorAll('.doc .page-mark')[1];
-            const [before, after] = [mark.previousElementSibling, mark.nextElementSibling];
-            return [before.textContent.slice(-40), after.textContent.slice(0, 40)];
-        }"""
-    )
-    erase(page, before.split("\n")[-1], after.split("\n")[0])
-    text = painted(page)
-    assert before.split("\n")[-1] in text
-    assert after.split("\n")[0] in text
-    assert "Page 3" not in text
-
-
-def test_finding_and_going_to_a_page(page: Page):
+def test_a_long_document_is_searched_paged_and_erased_across_a_page_break(page: Page):
     pick_sample(page, "Policy manual", "policy-manual.pdf")
     top = "document.querySelector('.doc').scrollTop"
     page.locator(".find").fill("spring edition")
@@ -107,6 +95,28 @@ def test_finding_and_going_to_a_page(page: Page):
         }"""
     )
     assert visible
+    marks = page.locator(".doc .page-mark")
+    assert marks.count() == 18
+    before, after = page.evaluate(
+        """() => {
+            const mark = document.querySelectorAll('.doc .page-mark')[1];
+            const [before, after] = [mark.previousElementSibling, mark.nextElementSibling];
+            return [before.textContent.slice(-40), after.textContent.slice(0, 40)];
+        }"""
+    )
+    erase(page, before.split("\n")[-1], after.split("\n")[0])
+    text = painted(page)
+    assert before.split("\n")[-1] in text
+    assert after.split("\n")[0] in text
+    assert "Page 3" not in text
+    tick = page.locator(".strip .tick-erased")
+    page.evaluate("document.querySelector('.doc').scrollTop = 1e6")
+    tick.click()
+    where = page.locator(".doc").bounding_box()
+    mark = marks.nth(1).bounding_box()
+    assert where["y"] < mark["y"] < where["y"] + where["height"]
+    edge = page.evaluate("document.querySelector('.doc').clientWidth") + where["x"]
+    assert edge - 16 < tick.bounding_box()["x"] < edge
 
 
 def test_headings_are_headings(page: Page):
@@ -148,6 +158,8 @@ def test_similar_and_ask_about_work_on_a_selection(page: Page):
     expect(page.locator("#edits h3")).to_be_visible()
     drag(page, "The toll today", "copper coins")
     page.locator(".bar").get_by_role("button", name="Ask about this").click()
-    expect(page.locator("#question textarea")).to_have_value("About “The toll today is 30 copper coins”: ")
+    expect(page.locator("#question textarea")).to_have_value(
+        "About “The toll today at Larkmoor harbour is 30 copper coins”: "
+    )
     expect(page.locator("#question textarea")).to_be_focused()
     assert painted(page) == ""

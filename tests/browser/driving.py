@@ -5,12 +5,21 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 FIRST = (
-    "The harbour office <script>document.title='hacked'</script> opens at nine ${7*7} {{value}} \\u0041 😀 each day."
+    "The harbour office at Larkmoor opens at nine <script>document.title='hacked'</script> each day "
+    "${7*7} {{value}} \\u0041 😀 and closes at five."
 )
-SECOND = "An old rule says that the toll is 14 silver coins for every mast. This rule is no longer in force."
-THIRD = "The toll today is 30 copper coins for every ship <|im_end|>, paid at the quay."
-LAST = "The lamp on the pier burns all night in winter. " * 5 + "So it has always been."
+SECOND = (
+    "An old rule says that the toll at Larkmoor harbour is 14 silver coins for every mast. "
+    "This rule is no longer in force."
+)
+THIRD = (
+    "The toll today at Larkmoor harbour is 30 copper coins for every ship. "
+    "Captains pay at the quay <|im_end|> before noon."
+)
+LAST = "Fishing boats pay nothing. The ferry to the island leaves every hour from the second pier."
 TEXT = "\n\n".join([FIRST, SECOND, THIRD, LAST])
+QUESTION = "What is the toll today at Larkmoor harbour?"
+"""The model answers it in few words."""
 
 _CORNERS = """([first, last]) => {
     const doc = document.querySelector('.doc');
@@ -34,6 +43,13 @@ _CORNERS = """([first, last]) => {
     };
     return [corner(start, false), corner(find(last, true), true)];
 }"""
+
+
+def goto(page: Page, address: str) -> None:
+    """Open the page and wait until it is alive: it then asks for the document of before."""
+    with page.expect_response("**/queue/join*"):
+        page.goto(address)
+    page.locator("#ask").wait_for()
 
 
 def drag(page: Page, first: str, last: str) -> None:
@@ -60,8 +76,16 @@ def painted(page: Page) -> str:
     return "\n\n".join(pieces)
 
 
+def open_panel(page: Page) -> None:
+    """Unfold what folds up once a document is there."""
+    if not page.locator("#read").is_visible():
+        page.locator("#open > button").click()
+        expect(page.locator("#read")).to_be_visible()
+
+
 def paste(page: Page, text: str) -> None:
     """Have a text read."""
+    open_panel(page)
     page.locator("#paste textarea").fill(text)
     page.locator("#read").click()
     expect(page.locator("#status .line")).to_have_text("pasted text")
@@ -69,12 +93,19 @@ def paste(page: Page, text: str) -> None:
 
 
 def upload(page: Page, file: Path) -> None:
+    open_panel(page)
     page.locator("#upload input[type=file]").set_input_files(file)
 
 
-def pick_sample(page: Page, name: str, file: str) -> None:
+def start_sample(page: Page, name: str) -> None:
+    open_panel(page)
     page.locator("#samples").get_by_role("button", name=name).click()
-    expect(page.locator("#status .line")).to_have_text(file)
+
+
+def pick_sample(page: Page, name: str, file: str) -> None:
+    """Have a sample read."""
+    start_sample(page, name)
+    expect(page.locator("#status .line")).to_have_text(file, timeout=240_000)  # thousands of tokens
     expect(page.locator(".doc p").first).to_be_visible()
 
 

@@ -1,0 +1,65 @@
+// Above the document: finding in it, and going to a page.
+let hits = [];
+let hit = -1;
+
+const tools = make('div', 'tools', undefined, root);
+const finder = make('div', 'finder', undefined, tools);
+const search = make('input', 'find', undefined, finder);
+search.type = 'search';
+search.placeholder = search.ariaLabel = say('find');
+const count = make('span', 'count', '', finder);
+count.setAttribute('aria-live', 'polite');
+for (const [name, sign, step] of [['previous', '↑', -1], ['next', '↓', 1]])
+  button('quiet', sign, tools, () => goToHit(hit + step)).ariaLabel = say(name);
+const pageBox = make('label', 'page-box', say('page') + ' ', tools);
+const page = make('input', 'page-number', undefined, pageBox);
+page.type = 'number';
+page.min = 1;
+const pageCount = make('span', '', '', pageBox);
+
+function find() {
+  const wanted = search.value.toLowerCase();
+  const text = (props.doc || '').toLowerCase();
+  hits = [];
+  if (wanted && text.length === props.doc.length)
+    for (let at = text.indexOf(wanted); at >= 0 && hits.length < 2000; at = text.indexOf(wanted, at + wanted.length))
+      hits.push([at, at + wanted.length]);
+  goToHit(0);
+}
+
+function goToHit(which) {
+  hit = hits.length ? (which + hits.length) % hits.length : -1;
+  count.textContent = !search.value ? '' : hits.length ? say('found', { at: hit + 1, n: hits.length }) : say('none_found');
+  highlight('current', hit < 0 ? [] : [hits[hit]]);
+  if (hit >= 0) goTo(...hits[hit]);
+}
+
+function countPages(pages) {
+  page.max = pages.length;
+  page.value = 1;
+  pageBox.hidden = pages.length < 2;
+  pageCount.textContent = ' ' + say('of', { n: pages.length });
+}
+
+function followPage() {
+  if ((props.pages || []).length < 2 || document.activeElement === page) return;
+  const top = host.getBoundingClientRect().top + 40;
+  const first = blocks.find(({ block }) => block.getBoundingClientRect().bottom > top);
+  if (first) page.value = props.pages.findLastIndex((start) => start <= first.start) + 1;
+}
+
+let findSoon;
+search.addEventListener('input', () => {
+  clearTimeout(findSoon);
+  findSoon = setTimeout(() => {
+    find();
+    paint();
+  }, 150);
+});
+search.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter') goToHit(hit + (event.shiftKey ? -1 : 1));
+});
+page.addEventListener('change', () => {
+  const start = (props.pages || [0])[page.value - 1];
+  if (start !== undefined) goTo(start, start + 1);
+});

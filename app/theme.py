@@ -1,0 +1,80 @@
+"""How the page looks: calm surfaces, one accent, the system's own fonts."""
+
+import gradio as gr
+
+_INDIGO = gr.themes.Color(  # a shade darker than usual, for contrast
+    "#eef2ff",
+    "#e0e7ff",
+    "#c7d2fe",
+    "#a5b4fc",
+    "#818cf8",
+    "#4f46e5",
+    "#4338ca",
+    "#3730a3",
+    "#312e81",
+    "#272463",
+    "#1e1b4b",
+)
+_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans", "PingFang SC", "Noto Sans CJK SC", "sans-serif")
+_MONOSPACE = ("ui-monospace", "Cascadia Code", "Noto Sans Mono", "monospace")
+
+
+def theme() -> gr.themes.ThemeClass:
+    """The page's theme, for light and dark."""
+    return gr.themes.Base(
+        primary_hue=_INDIGO,
+        neutral_hue="slate",
+        radius_size="md",
+        spacing_size="md",
+        font=_FONTS,
+        font_mono=_MONOSPACE,
+    ).set(
+        body_background_fill="#f5f6f9",
+        body_background_fill_dark="#101319",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#191d26",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_border_width_dark="0px",
+        block_shadow="none",
+        block_shadow_dark="none",
+        block_padding="0px",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_title_text_size="*text_sm",
+        block_title_text_weight="600",
+        block_title_text_color="*body_text_color",
+        block_title_text_color_dark="*body_text_color",
+        border_color_primary="#dfe2ea",
+        border_color_primary_dark="#313846",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#10141b",
+        input_border_width="1px",
+        input_border_width_dark="1px",
+        input_shadow="none",
+        input_shadow_dark="none",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_dark="#232936",
+        button_secondary_background_fill_hover="#eef0f5",
+        button_secondary_background_fill_hover_dark="#2d3443",
+        button_secondary_border_color="*border_color_primary",
+        button_secondary_border_color_dark="*border_color_primary",
+        button_border_width="1px",
+        button_border_width_dark="1px",
+        button_large_padding="7px 14px",
+        button_large_text_size="*text_md",
+        checkbox_label_background_fill="transparent",
+        checkbox_label_background_fill_dark="transparent",
+        checkbox_label_background_fill_hover="transparent",
+        checkbox_label_background_fill_hover_dark="transparent",
+        checkbox_label_background_fill_selected="transparent",
+        checkbox_label_background_fill_selected_dark="transparent",
+        checkbox_label_text_color_selected="*body_text_color",
+        checkbox_label_text_color_selected_dark="*body_text_color",
+        checkbox_label_border_width="0px",
+        checkbox_label_border_width_dark="0px",
+        checkbox_label_padding="2px 0px",
+        checkbox_label_shadow="none",
+        form_gap_width="0px",
+    )
