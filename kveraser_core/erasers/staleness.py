@@ -16,6 +16,8 @@ from torch import Tensor
 from kveraser_core.backbone import Backbone
 from kveraser_core.spans import Span, merge_spans
 
+_SEAM = 16
+"""Tokens directly behind a span that are always among the stalest: questions about the seam read just these."""
 _RARE = 4
 """A token that occurs at most so often in the document is rare."""
 
@@ -27,7 +29,9 @@ def stale_tokens(backbone: Backbone, ids: Sequence[int], spans: Sequence[Span], 
     for span in spans:
         free[span.start : span.end] = False
     free = free[spans[which].end :]
-    scores = staleness(backbone, tokens, spans[which]).masked_fill(~free, -torch.inf)
+    scores = staleness(backbone, tokens, spans[which])
+    scores[:_SEAM] += 1
+    scores.masked_fill_(~free, -torch.inf)
     chosen = scores.topk(min(k, int(free.sum()))).indices + spans[which].end
     return merge_spans(Span(slot, slot + 1) for slot in chosen.tolist())
 
