@@ -156,6 +156,10 @@ class EditableCache(Cache):
     def next_position(self, position: int) -> None:
         self._position_lead = position - self.length
 
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """What transformers takes for the next token's position."""
+        return self.next_position
+
     @property
     def layout(self) -> Layout | None:
         """How passes read the slots; `None` for all of them as they stand."""

@@ -17,7 +17,7 @@ from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
 from kveraser_core.documents import Document
 from kveraser_core.erasers import METHODS, get_method
-from kveraser_core.erasers.base import ErasedCache
+from kveraser_core.erasers.base import ErasedCache, kept
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.kv_cache import synchronize
@@ -89,6 +89,12 @@ class DocumentSession:
         return [self._erased_span(slots) for slots in self._spans]
 
     @property
+    def kept_ids(self) -> list[int]:
+        """The token ids of what the model has read, without what is erased."""
+        pieces = kept(self.context, self._spans)
+        return [token for piece in pieces for token in self.context.ids[piece.start : piece.end]]
+
+    @property
     def tokens_behind(self) -> int:
         """How many tokens of the context stand behind the first erased passage; 0 with nothing erased."""
         return len(self.context.ids) - self._spans[0].end if self._spans else 0
@@ -137,7 +143,7 @@ class DocumentSession:
         """Bring back the erased passages that touch the character span. Raises `SpanError`."""
         with self._lock:
             (slots,) = self._slots([span])
-            self._change(tuple(kept for kept in self._spans if kept.end <= slots.start or kept.start >= slots.end))
+            self._change(tuple(span for span in self._spans if span.end <= slots.start or span.start >= slots.end))
 
     def restore_all(self) -> None:
         """Bring back everything."""

@@ -72,7 +72,7 @@ class Ours(Contender):
         erase_s = time.perf_counter() - started
         *_, answer = generate(self.backbone, erased.cache, self.question_ids, Sampling(max_tokens=DECODED + 1))
         assert isinstance(answer, Generated)
-        work = self._work(way, context, span, erased.cache.get_seq_length() - len(context.ids))
+        work = self._work(way, context, span, erased.cache.length - len(context.ids))
         erased.release()
         return Sample(
             erase_s=erase_s,

@@ -14,10 +14,10 @@ from kveraser_core.spans import Span
 class KVEraser(EraseMethod):
     """The eraser run over each span behind its prefix, its states written over the span's slots.
 
-    The gap is closed by the layout alone: what stands before a span is read from as much nearer, and the
-    steering states share the positions of the last tokens before the seam. Spans go left to right and do
-    not see one another's states. Everything is written in place; the originals of the slots are set
-    aside and written back on release.
+    The gap is closed by the layout alone: what stands behind a span is read from as much nearer to what stands
+    before it, and the steering states share the positions of the last tokens before the seam. Spans go left
+    to right and do not see one another's states. Everything is written in place; the originals of the slots
+    are set aside and written back on release.
     """
 
     name = "kveraser"
@@ -43,7 +43,7 @@ class KVEraser(EraseMethod):
         aside = [cache.slots(slots.start, slots.end) for slots in written]
 
         def restore() -> None:
-            cache.layout = None
+            cache.layout, cache.next_position = None, len(context.ids)
             for original in aside:
                 cache.write(original)
 
@@ -57,6 +57,7 @@ class KVEraser(EraseMethod):
             restore()
             raise
         cache.layout = steered_layout(context, spans, steering.bias)
+        cache.next_position = len(context.ids) - sum(map(len, spans))
         return ErasedCache(cache, sum(original.nbytes for original in aside), restore)
 
 
@@ -70,9 +71,19 @@ def seen_layout(context: Context, spans: Sequence[Span], until: int) -> Layout:
 
 
 def steered_layout(context: Context, spans: Sequence[Span], bias: Tensor | None) -> Layout:
-    """How questions see the context: the gaps closed, the spans' slots weighted by the eraser's `bias`."""
-    plain = seen_layout(context, spans, len(context.ids)).pieces
-    blocks = [
-        Piece(span.start, span.end, sum(map(len, spans[number + 1 :])), bias) for number, span in enumerate(spans)
+    """How questions see the context: the gaps closed, the spans' slots weighted by the eraser's `bias`.
+
+    Questions get the positions that they have where the spans have never been, so what stands before the
+    first span is read as it stands and everything behind it from as much further on.
+    """
+    gap, length = sum(map(len, spans)), len(context.ids)
+    read = [
+        Piece(piece.start, length if piece.end is None else piece.end, piece.shift - gap)
+        for piece in seen_layout(context, spans, length).pieces
     ]
-    return Layout(context.cache.rotation, tuple(sorted([*blocks, *plain], key=lambda piece: piece.start)))
+    read += [
+        Piece(span.start, span.end, sum(map(len, spans[number + 1 :])) - gap, bias)
+        for number, span in enumerate(spans)
+    ]
+    read.sort(key=lambda piece: piece.start)
+    return Layout(context.cache.rotation, (*read, Piece(length)))

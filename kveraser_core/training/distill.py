@@ -82,6 +82,7 @@ class Distiller:
             packed = _Packed(self._turns(example, exact))
             teacher = self._logits(_states(exact), exact.next_position, packed)
         layout = steered_layout(context, spans, self._eraser.bias)
+        next_position = len(context.ids) - sum(map(len, spans))
         losses, steering = [], list[States]()
         for method in self.methods:
             with torch.no_grad():
@@ -89,7 +90,7 @@ class Distiller:
             if not steering or len(spans) > 1:  # one span never sees what is recomputed behind it
                 steering = self._steering(context, spans)
             states = _overwritten(_states(context.cache), spans, steering)
-            losses.append(_kl(teacher, self._logits(states, len(context.ids), packed, layout)))
+            losses.append(_kl(teacher, self._logits(states, next_position, packed, layout)))
         return torch.stack(losses).mean()
 
     @property
