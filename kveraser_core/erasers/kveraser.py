@@ -27,20 +27,20 @@ class KVEraser(EraseMethod):
         """Suffix slots that are recomputed as well: none."""
         return []
 
-    def recompute(self, context: Context, spans: Sequence[Span]) -> None:
-        """Write over the stale suffix slots what they hold where the spans have never been."""
-        stale = [slot for part in self.stale(context, spans) for slot in range(part.start, part.end)]
+    def recompute(self, context: Context, spans: Sequence[Span], stale: Sequence[Span]) -> None:
+        """Write over the `stale` slots what they hold where the spans have never been."""
+        again = [slot for part in stale for slot in range(part.start, part.end)]
         ends = [*(span.start for span in spans[1:]), len(context.ids)]
         for span, end in zip(spans, ends, strict=True):  # slots between two spans see the same gaps
-            slots = [slot for slot in stale if span.end <= slot < end]
+            slots = [slot for slot in again if span.end <= slot < end]
             if slots:
                 with context.cache.rewriting(slots, seen_layout(context, spans, span.end)):
                     context.backbone.encode([context.ids[slot] for slot in slots], context.cache)
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache = context.cache
-        written = [*spans, *self.stale(context, spans)]
-        aside = [cache.slots(slots.start, slots.end) for slots in written]
+        stale = self.stale(context, spans)
+        aside = [cache.slots(slots.start, slots.end) for slots in (*spans, *stale)]
 
         def restore() -> None:
             cache.layout, cache.next_position = None, len(context.ids)
@@ -48,7 +48,7 @@ class KVEraser(EraseMethod):
                 cache.write(original)
 
         try:
-            self.recompute(context, spans)
+            self.recompute(context, spans, stale)
             with context.backbone.erasing() as steering:
                 for span in spans:
                     with cache.overwriting(span.start, span.end, seen_layout(context, spans, span.start)):

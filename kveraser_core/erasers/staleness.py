@@ -18,6 +18,7 @@ from kveraser_core.spans import Span, merge_spans
 
 _SEAM = 16
 """Tokens directly behind a span that are always among the stalest: questions about the seam read just these."""
+_FACTOR = 5011
 _RARE = 4
 """A token that occurs at most so often in the document is rare."""
 
@@ -71,9 +72,13 @@ def _echoes(suffix: Tensor, inside: Tensor, length: int) -> Tensor:
     """Where the last `length` tokens stand inside the span as well: `[suffix]`, true or false."""
     found = torch.zeros(len(suffix), dtype=torch.bool)
     if min(len(suffix), len(inside)) >= length:
-        told = {tuple(run) for run in inside.unfold(0, length, 1).tolist()}
-        found[length - 1 :] = torch.tensor([tuple(run) in told for run in suffix.unfold(0, length, 1).tolist()])
+        found[length - 1 :] = torch.isin(_hashes(suffix, length), _hashes(inside, length))
     return found
+
+
+def _hashes(ids: Tensor, length: int) -> Tensor:
+    """A number for every run of `length` tokens, the same for the same tokens (Rabin and Karp's, modulo 2^64)."""
+    return (ids.unfold(0, length, 1) * torch.tensor([_FACTOR**place for place in range(length)])).sum(-1)
 
 
 def _behind(places: Tensor, reach: int) -> Tensor:

@@ -86,7 +86,7 @@ class Distiller:
         losses, steering = [], list[States]()
         for method in self.methods:
             with torch.no_grad():
-                method.recompute(context, spans)
+                method.recompute(context, spans, method.stale(context, spans))
             if not steering or len(spans) > 1:  # one span never sees what is recomputed behind it
                 steering = self._steering(context, spans)
             states = _overwritten(_states(context.cache), spans, steering)
