@@ -8,7 +8,7 @@ The levels are the model's own, so nothing is lost but the rounding that bf16 br
 import torch
 from torch import Tensor
 
-_GROUP, _LEVELS = 32, 15
+_GROUP, _LEVELS, _SAMPLE = 32, 15, 16
 _TOLERANCE = 2**-7
 """How far a weight may be from its level, as a share of its group's greatest: some roundings to bf16."""
 
@@ -33,12 +33,23 @@ def four_bit(weight: Tensor) -> FourBitRows | None:
     out, into = weight.shape
     if into % _GROUP or out % 64 or weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
         return None
-    groups = weight.float().view(out, into // _GROUP, _GROUP)
+    if _levels(weight[:_SAMPLE]) is None:  # spares other models the conversion of all their weights
+        return None
+    found = _levels(weight)
+    if found is None:
+        return None
+    levels, step, low = found
+    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.view(out, into).int(), 2)
+    scales = torch.cat((step, low + 8 * step), dim=-1).transpose(0, 1).bfloat16().contiguous()
+    return FourBitRows(packed, scales)
+
+
+def _levels(weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Each weight's level from 0 to 15, and each group's step and lowest value; `None` where these miss a weight."""
+    groups = weight.float().view(len(weight), -1, _GROUP)
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     step = ((high - low) / _LEVELS).clamp_min(1e-12)
     levels = ((groups - low) / step).round()
     if ((levels * step + low - groups).abs() > _TOLERANCE * groups.abs().amax(-1, keepdim=True)).any():
         return None
-    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.view(out, into).int(), 2)
-    scales = torch.cat((step, low + 8 * step), dim=-1).transpose(0, 1).bfloat16().contiguous()
-    return FourBitRows(packed, scales)
+    return levels, step, low
