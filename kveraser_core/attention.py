@@ -65,6 +65,7 @@ def layout_attention(
     """
     if mask is not None or not _has_fast_parts(query):
         return _masked_layout_attention(query, key, value, scale, layout, layer, mask)
+    turned = {by: layout.rotation.shift(query, layer, -by) for by in {piece.shift for piece in layout.pieces}}
     parts = []
     for piece in layout.pieces:
         keys, values = key[:, :, piece.start : piece.end], value[:, :, piece.start : piece.end]
@@ -75,7 +76,7 @@ def layout_attention(
         elif piece.end is None:
             parts.append(attend(query, keys, values, scale, own=query.shape[2]))
         elif piece.start < piece.end:
-            out, lse = attend(layout.rotation.shift(query, layer, -piece.shift), keys, values, scale)
+            out, lse = attend(turned[piece.shift], keys, values, scale)
             parts.append((out, lse if piece.bias is None else lse + piece.bias[layer][:, None]))
     return merge(parts).to(query.dtype)
 

@@ -149,20 +149,23 @@ class Backbone:
             return self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
 
     @torch.inference_mode()
-    def encode(self, token_ids: Sequence[int], cache: EditableCache) -> Tensor:
+    def encode(self, token_ids: Sequence[int], cache: EditableCache, wanted: int | None = None) -> Tensor:
         """Run tokens behind those in `cache`, which receives their states.
 
-        Returns the hidden states, `[tokens, hidden]`.
+        Returns the hidden states of the last `wanted` tokens, of all by default: `[wanted, hidden]`. Fewer cost
+        less: the last layer goes on with these only.
         """
+        wanted = len(token_ids) if wanted is None else wanted
         with self.lock:
             if self._pass:
-                return self._pass(token_ids, cache, self._low_rank[1] if self._erasing and self._low_rank else None)
+                eraser = self._low_rank[1] if self._erasing and self._low_rank else None
+                return self._pass(token_ids, cache, wanted, eraser)
             ids = torch.tensor([token_ids], device=self.device)
             positions = cache.positions(len(token_ids)).to(self.device)[None]
             out = self.model.get_decoder()(
                 input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
             )
-            return out.last_hidden_state[0]
+            return out.last_hidden_state[0, len(token_ids) - wanted :]
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:

@@ -40,15 +40,18 @@ class DecoderPass:
         self.embedding, self.norm, self.rotary = decoder.embed_tokens, decoder.norm, decoder.rotary_emb
         self.layers = [_Layer(layer, number) for number, layer in enumerate(decoder.layers)]
 
-    def __call__(self, token_ids: Sequence[int], cache: EditableCache, eraser: list[LowRank] | None = None) -> Tensor:
-        """Run tokens behind those in `cache`, which receives their states; the hidden states, `[tokens, hidden]`."""
+    def __call__(
+        self, token_ids: Sequence[int], cache: EditableCache, wanted: int, eraser: list[LowRank] | None = None
+    ) -> Tensor:
+        """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`."""
         rows = self.embedding.weight[torch.tensor(token_ids)]
         positions = cache.positions(len(token_ids))
         cos, sin = (part.transpose(0, 1) for part in self.rotary(rows[None].float(), positions[None]))
         half = sin.shape[-1] // 2
         turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         for number, layer in enumerate(self.layers):
-            rows = layer(rows, cache.editable[number], turn, eraser[number] if eraser else None)
+            going_on = wanted if layer is self.layers[-1] else len(rows)
+            rows = layer(rows, cache.editable[number], turn, going_on, eraser[number] if eraser else None)
         return _normed(rows, self.norm)
 
     @property
@@ -85,8 +88,9 @@ class _Layer:
         )
 
     def __call__(
-        self, rows: Tensor, states: EditableLayer, turn: tuple[Tensor, Tensor], eraser: LowRank | None
+        self, rows: Tensor, states: EditableLayer, turn: tuple[Tensor, Tensor], wanted: int, eraser: LowRank | None
     ) -> Tensor:
+        """The rows for the next layer: the last `wanted`; the states of all go into `states`."""
         count = len(rows)
         heads = self._project(_QKV, _normed(rows, self.before), eraser).view(count, -1, self.dim)
         turned, value = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
@@ -97,8 +101,11 @@ class _Layer:
             turned = _rotated(turned, *turn)
         query, key = turned[:, : self.heads], turned[:, self.heads :]
         keys, values = states.update(key.transpose(0, 1)[None], value.transpose(0, 1)[None])
+        rows, query = rows[count - wanted :], query[count - wanted :]
+        if not wanted:
+            return rows
         seen = cached_attention(query.transpose(0, 1)[None], keys, values, self.scale, self.number)
-        rows = rows + self._project(_OUT, seen[0].transpose(0, 1).reshape(count, -1), eraser)
+        rows = rows + self._project(_OUT, seen[0].transpose(0, 1).reshape(wanted, -1), eraser)
         gate, up = self._project(_GATE_UP, _normed(rows, self.between), eraser).chunk(2, dim=-1)
         return rows + self._project(_DOWN, self.activation(gate) * up, eraser)
 

@@ -78,7 +78,7 @@ def prefill(
     for start in range(0, total, chunk):
         if cancelled():
             raise Cancelled("Reading was cancelled: load the document again to go on.")
-        backbone.encode(token_ids[start : start + chunk], cache)
+        backbone.encode(token_ids[start : start + chunk], cache, wanted=0)
         if progress:
             synchronize(backbone.device)
             progress(min(start + chunk, total), total)
@@ -97,10 +97,10 @@ def generate(
     with cache.appending():
         started = time.perf_counter()
         prefill(backbone, prompt_ids[:-CHUNK], cache)
-        hidden = backbone.encode(prompt_ids[-CHUNK:], cache)
+        hidden = backbone.encode(prompt_ids[-CHUNK:], cache, wanted=1)
         synchronize(backbone.device)
         read = time.perf_counter()
-        ids.append(choose(backbone.logits(hidden[-1:])[0], ids))
+        ids.append(choose(backbone.logits(hidden)[0], ids))
         first = time.perf_counter()
         waited = 0.0
         while True:

@@ -41,7 +41,7 @@ def test_it_is_causal_attention(new, length, heads, kv_heads, grad):
 
 
 @pytest.mark.parametrize("tiles", [True, False])
-@pytest.mark.parametrize(("new", "length"), [(1, 500), (30, 500), (300, 1100), (560, 560)])
+@pytest.mark.parametrize(("new", "length"), [(1, 500), (1, 3500), (30, 500), (300, 1100), (560, 560)])
 @pytest.mark.parametrize("loudness", [1, 4])
 def test_bf16_stays_within_one_rounding_of_fp32(monkeypatch, tiles, new, length, loudness):
     monkeypatch.setattr(attention_parts, "_has_tiles", lambda: tiles)

@@ -22,6 +22,18 @@ def test_a_folder_is_loaded_with_our_attention(model_folder):
     torch.testing.assert_close(logits, expected, atol=2e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("wanted", [0, 1, 3])
+def test_hidden_states_of_the_last_tokens_only(backbone, wanted):
+    cache = backbone.new_cache(10)
+    backbone.encode(IDS[:2], cache)
+    hidden = backbone.encode([7, *IDS], cache, wanted)
+    assert len(hidden) == wanted
+    expected = backbone.model(torch.tensor([[*IDS[:2], 7, *IDS, 8]])).logits[0]
+    torch.testing.assert_close(backbone.logits(hidden), expected[7 - wanted : 7], atol=2e-5, rtol=1e-5)
+    following = backbone.logits(backbone.encode([8], cache))
+    torch.testing.assert_close(following, expected[7:], atol=2e-5, rtol=1e-5)
+
+
 def test_its_weights_are_frozen_and_in_the_best_type(model_folder):
     backbone = Backbone.load(str(model_folder), device="cpu")
     assert backbone.model.dtype == best_dtype(torch.device("cpu"))

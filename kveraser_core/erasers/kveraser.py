@@ -35,7 +35,7 @@ class KVEraser(EraseMethod):
             slots = [slot for slot in again if span.end <= slot < end]
             if slots:
                 with context.cache.rewriting(slots, seen_layout(context, spans, span.end)):
-                    context.backbone.encode([context.ids[slot] for slot in slots], context.cache)
+                    context.backbone.encode([context.ids[slot] for slot in slots], context.cache, wanted=0)
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache = context.cache
