@@ -34,11 +34,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0
     `query` is `[1, heads, n, dim]`, `key` and `value` are `[1, kv_heads, length, dim]` with `heads` a
     multiple of `kv_heads`; `own` is 0 or n.
     """
-    new, past = query.shape[2], key.shape[2] - own
-    if new == 1 and key.shape[2] >= _LONG:
+    new, length, past = query.shape[2], key.shape[2], key.shape[2] - own
+    if new == 1 and length >= _LONG:
         return _row_by_products(query, key, value, scale)
-    if new > 1 and new * past >= _LARGE and query.dtype == torch.bfloat16 and not _has_tiles():
-        return _by_products(query, key, value, scale, own)
+    if new > 1 and _products_are_faster(query, past):
+        seen = torch.arange(past, length) + 1 if own else torch.tensor([length]).expand(new)
+        return _by_products(query, key, value, scale, seen)
     if new == 1 or not own:
         return _unmasked(query, key, value, scale)
     parts = [_flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scale)]
@@ -49,6 +50,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0
 
 def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor) -> Part:
     """Attention of query i to the first `seen[i]` keys, one at least and never fewer than before."""
+    if _products_are_faster(query, key.shape[2]):
+        return _by_products(query, key, value, scale, seen)
     mask = torch.arange(key.shape[2]) < seen[:, None]
     bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
     return _flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)
@@ -66,6 +69,10 @@ def merge(parts: list[Part]) -> Tensor:
 @cache
 def _has_tiles() -> bool:
     return torch.cpu._is_amx_tile_supported()
+
+
+def _products_are_faster(query: Tensor, past: int) -> bool:
+    return query.shape[2] * past >= _LARGE and query.dtype == torch.bfloat16 and not _has_tiles()
 
 
 def _unmasked(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Part:
@@ -90,25 +97,26 @@ def _row_by_products(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     return out.reshape(query.shape), lse.reshape(query.shape[:3])
 
 
-def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int) -> Part:
-    """By plain products, block by block of rows and of keys, head by head.
+def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor) -> Part:
+    """By plain products, block by block of rows and of keys, head by head; query i sees the first `seen[i]` keys.
 
     Scores are rounded to bf16, which is exact enough near zero only. So each row's are made relative to
     about its greatest one, guessed from the first and the last keys, where attention is strongest.
     (A product of all heads at once would copy keys that are cut out of a longer buffer.)
     """
     heads, new, dim = query.shape[1:]
-    kv_heads, past = key.shape[1], key.shape[2] - own
+    kv_heads = key.shape[1]
     groups = heads // kv_heads
     rows = query.view(kv_heads, groups, new, dim).transpose(1, 2).reshape(kv_heads, new * groups, dim)
     out, lse = torch.empty(rows.shape), torch.empty(rows.shape[:2])
     for first in range(0, new * groups, _ROWS):
         last = min(first + _ROWS, new * groups)
-        seen = past + min(-(-last // groups), own)
-        late = torch.arange(seen - past) > (torch.arange(first, last) // groups)[:, None]
+        limits = seen[torch.arange(first, last) // groups]
+        past, end = int(limits[0]), int(limits[-1])
+        late = torch.arange(past, end) >= limits[:, None]
         for head in range(kv_heads):
             out[head, first:last], lse[head, first:last] = _block(
-                rows[head, first:last], key[0, head, :seen], value[0, head, :seen], scale, past, late
+                rows[head, first:last], key[0, head, :end], value[0, head, :end], scale, past, late
             )
     out = out.view(kv_heads, new, groups, dim).transpose(1, 2).reshape(1, heads, new, dim)
     return out, lse.view(kv_heads, new, groups).transpose(1, 2).reshape(1, heads, new)
