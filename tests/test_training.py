@@ -271,6 +271,7 @@ def test_both_stages_and_an_evaluation_from_the_command_line(model_folder, squad
     assert main(["train", "finetune", *common, *brief, *qa, "--from", first, "--out", second]) == 0
     card = (tmp_path / "second" / "README.md").read_text()
     assert "text.txt, qa.json (articles 1 to 3)" in card
+    assert "2 with 4 contexts" in card
     assert (tmp_path / "second" / "loss.png").stat().st_size > 1000
     out = tmp_path / "evaluation"
     measure = ["evaluate", *common, *qa, "--eraser", second, "--lengths", "300", "--n", "2", "--out", str(out)]

@@ -26,7 +26,7 @@ def write_model_card(out: Path, model: str, recipe: Recipe, data: list[str], sha
     axes.set(xlabel="step", ylabel="KL to full recompute, nats a token", yscale="log")
     figure.savefig(out / "loss.png", dpi=120)
     plt.close(figure)
-    contexts = len(rows) * recipe.contexts_per_step
+    contexts = sum(row["contexts"] for row in rows)
     lines = [
         "---",
         "library_name: peft",

@@ -78,6 +78,7 @@ def train(
         if accelerator.is_main_process:
             row = {
                 "step": step + 1,
+                "contexts": recipe.contexts_per_step * accelerator.num_processes,
                 "loss": mean,
                 "learning_rate": rate,
                 "gradient_norm": norm,
