@@ -171,4 +171,5 @@ def _erased(session: DocumentSession) -> list[dict[str, Any]]:
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
-    return asdict(answer) | {"token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s}
+    error = str(answer.error) if answer.error else None
+    return asdict(answer) | {"token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s, "error": error}

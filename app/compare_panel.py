@@ -37,18 +37,18 @@ class Comparing:
         left = sorted(methods, key=lambda method: method != REFERENCE)
         answers = session.compare(question, methods, sampling=Sampling(max_tokens=MAX_TOKENS))
         try:
-            yield {"cards": cards(workspace, comparison, left[0])}
+            yield {"cards": cards(request, workspace, comparison, left[0])}
             for answer in answers:
                 if not comparison.answers:
                     workspace.comparisons.append(comparison)
                 comparison.answers.append(answer)
                 left.remove(answer.method)
-                yield {"cards": cards(workspace, comparison, left[0] if left else None)}
+                yield {"cards": cards(request, workspace, comparison, left[0] if left else None)}
                 if workspace.stop.is_set():
                     break
         except KVEraserError:
-            yield {"cards": cards(workspace)}
+            yield {"cards": cards(request, workspace)}
             raise
         finally:
             answers.close()  # type: ignore[attr-defined]
-        yield {"cards": cards(workspace)}
+        yield {"cards": cards(request, workspace)}

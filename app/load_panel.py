@@ -117,7 +117,7 @@ class Loading:
         workspace = self.store.get(key, request.session_hash) if key else None
         if workspace is None:
             return {"status": status(self.backbone, None)}
-        return self._all(key or "", workspace)
+        return self._all(key or "", workspace, request)
 
     def _read(
         self, key: str | None, document: Document, request: gr.Request, sample: Sample | None = None
@@ -155,12 +155,12 @@ class Loading:
             workspace.tips = [find_text(document.text, passage)[0] for passage in sample.erase]
             workspace.questions = [question["question"] for question in sample.questions]
         self._too_long.pop(owner, None)
-        yield self._all(self.store.add(workspace, owner), workspace) | {
+        yield self._all(self.store.add(workspace, owner), workspace, request) | {
             "picker": gr.update(visible=False),
             "password": gr.update(visible=False, value=""),
         }
 
-    def _all(self, key: str, workspace: Workspace) -> dict[str, Any]:
+    def _all(self, key: str, workspace: Workspace, request: gr.Request) -> dict[str, Any]:
         view = shown(workspace.session.document) | {"value": painted(workspace)}
         return {
             "key": key,
@@ -168,7 +168,7 @@ class Loading:
             "status": status(self.backbone, workspace),
             "edits": edit_list(workspace),
             "conversation": conversation(workspace),
-            "cards": cards(workspace),
+            "cards": cards(request, workspace),
             "open": gr.update(open=False),
         }
 

@@ -3,8 +3,11 @@
 from difflib import SequenceMatcher
 from typing import Any
 
+import gradio as gr
+
 from app.charts import growth, parts
 from app.document_view import passage, to_browser
+from app.texts import explain
 from app.widget import Widget
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core.answers import Answer
@@ -107,8 +110,16 @@ def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
     return shown
 
 
-def cards(workspace: Workspace, comparison: Comparison | None = None, running: str | None = None) -> dict[str, Any]:
-    """The data of `comparison`, else of the last one; `running` is the method whose card is still to come."""
+def cards(
+    request: gr.Request | None,
+    workspace: Workspace,
+    comparison: Comparison | None = None,
+    running: str | None = None,
+) -> dict[str, Any]:
+    """The data of `comparison`, else of the last one, for the browser that sent `request`.
+
+    `running` is the method whose card is still to come.
+    """
     if comparison is None:
         if not workspace.comparisons:
             return {}
@@ -118,14 +129,14 @@ def cards(workspace: Workspace, comparison: Comparison | None = None, running: s
         "question": comparison.question,
         "edits": len(comparison.edits),
         "running": running,
-        "cards": [_card(answer, reference) for answer in comparison.answers],
+        "cards": [_card(request, answer, reference) for answer in comparison.answers],
         "growth": growth(workspace, comparison),
     }
 
 
-def _card(answer: Answer, reference: Answer | None) -> dict[str, Any]:
+def _card(request: gr.Request | None, answer: Answer, reference: Answer | None) -> dict[str, Any]:
     if answer.error:
-        return {"method": answer.method, "error": answer.error}
+        return {"method": answer.method, "error": explain(request, answer.error)}
     return {
         "method": answer.method,
         "reference": answer.method == REFERENCE,

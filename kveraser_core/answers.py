@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kveraser_core.errors import KVEraserError
+
 FIGURES = ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", "extra MB")
 """What `figures` gives, in order."""
 
@@ -13,7 +15,7 @@ class Answer:
     Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer;
     `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
     (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
-    `error` is set, and the rest empty, where the method could not be used.
+    `error` says why, and the rest is empty, where the method could not be used.
     """
 
     method: str
@@ -29,7 +31,7 @@ class Answer:
     extra_bytes: int = 0
     agreement: float | None = None
     kl: float | None = None
-    error: str | None = None
+    error: KVEraserError | None = None
 
     @property
     def ttft_s(self) -> float:

@@ -73,7 +73,7 @@ def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> d
                 "agreement": answer.agreement,
                 "kl": answer.kl,
                 "extra_bytes": answer.extra_bytes,
-                "error": answer.error,
+                "error": str(answer.error) if answer.error else None,
             }
             for answer in answers
         ],

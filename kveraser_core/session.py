@@ -205,7 +205,7 @@ class DocumentSession:
                     try:
                         standing = self._apply(name, self._spans)
                     except KVEraserError as error:
-                        yield Answer(name, question, error=str(error))
+                        yield Answer(name, question, error=error)
                         continue
                     cache = standing.erased.cache
                     *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))

@@ -7,11 +7,13 @@ import json
 import re
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app import store
+from app.api import Api
 from app.ask_panel import Asking, earlier_turns
 from app.charts import growth, parts
 from app.document_view import from_browser, to_browser
@@ -23,10 +25,12 @@ from app.widgets import cards, differing
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core import documents, erasers, generation, kv_cache, session, spans, window
 from kveraser_core.answers import Answer
+from kveraser_core.backbone import MissingEraser
 from kveraser_core.documents import Document
 from kveraser_core.erasers import METHODS
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Sampling
+from kveraser_core.kv_cache import CacheFull
 from kveraser_core.session import DocumentSession, QuestionError
 from kveraser_core.spans import Span, SpanError
 
@@ -184,7 +188,7 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     workspace.session.mark([Span(12, 20)])
     workspace.turns = [AskedTurn("How <b>much</b>?", "mask", workspace.edits, answer.text, answer)]
     workspace.comparisons = [
-        Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error="No room.")])
+        Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error=CacheFull("No room."))])
     ]
 
     whole = json.loads(exported(workspace, "json"))
@@ -207,7 +211,9 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
 
 def test_the_charts_have_this_sessions_own_figures(workspace):
     earlier = Comparison("q", (), 40, [Answer("none", "q", "a", question_prefill_s=0.5, first_token_s=0.25)])
-    now = Comparison("q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error="x")])
+    now = Comparison(
+        "q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error=MissingEraser("x"))]
+    )
     workspace.comparisons = [earlier, now]
     workspace.reading.points = [(20, 0.5), (60, 2.0)]
     assert growth(workspace, now) == {
@@ -215,9 +221,27 @@ def test_the_charts_have_this_sessions_own_figures(workspace):
         "points": {"none": [(40, 0.75), (20, 2.0)]},
     }
     assert parts(Answer("none", "q", erase_s=1, question_prefill_s=2, first_token_s=3, decode_s=4)) == [1, 2, 3, 4]
-    shown, failed = cards(workspace)["cards"]
+    shown, failed = cards(None, workspace)["cards"]
     assert shown["parts"] == [2.0, 0, 0, 0]
     assert failed == {"method": "mask", "error": "x"}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en-GB,en;q=0.9", "No room."), ("zh-CN,zh;q=0.9", "没有剩余空间了")])
+def test_a_method_that_fails_says_so_in_the_users_language(workspace, language, said):
+    request = gr.Request(headers={"accept-language": language})
+    comparison = Comparison("q", (), 20, [Answer("none", "q", "a"), Answer("mask", "q", error=CacheFull("No room."))])
+    shown, failed = cards(request, workspace, comparison)["cards"]
+    assert "error" not in shown
+    assert failed["error"].startswith(said)
+
+
+def test_programs_are_told_why_a_method_failed(workspace):
+    workspace.session.mark([Span(12, 20)])
+    sessions = SessionStore()
+    key = sessions.add(workspace, "")
+    (answer,) = Api(workspace.session.backbone, sessions).compare(key, "How much?", ["kveraser"])
+    assert "No eraser is loaded" in answer["error"]
+    assert json.loads(json.dumps(answer)) == answer
 
 
 @given(text=st.text(alphabet="ab \n", max_size=30), reference=st.text(alphabet="ab \n", max_size=30))

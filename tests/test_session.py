@@ -154,7 +154,7 @@ def test_without_an_eraser_compare_says_so_and_goes_on(llama):
     assert session.default_method == "local_repair"
     session.mark(find_text(TEXT, OLD))
     answers = list(session.compare("What?", ["kveraser", "mask"], sampling=SHORT))
-    assert "No eraser is loaded" in answers[0].error
+    assert "No eraser is loaded" in str(answers[0].error)
     assert answers[1].error is None
 
 
