@@ -12,8 +12,17 @@ STATIC = Path(__file__).parent / "static"
 WORDS: dict[str, dict[str, str]] = json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
 _ERRORS_ZH: dict[str, str] = json.loads((STATIC / "errors.zh.json").read_text(encoding="utf-8"))
 _OURS = "kveraser-"
-_marked = {language: {_OURS + key: text for key, text in words.items()} for language, words in WORDS.items()}
-translations = gr.I18n(**{"en": _marked["en"], "zh": _marked["zh"], "zh-CN": _marked["zh"]})
+_SPOKEN = {"status.queue_position": "queue", "common.complete": "complete", "common.progress": "progress"}
+"""What Gradio says to screen readers and has no Chinese for, and the key of our words for it."""
+
+
+def _messages(words: dict[str, str]) -> dict[str, str]:
+    return {_OURS + key: text for key, text in words.items()} | {key: words[ours] for key, ours in _SPOKEN.items()}
+
+
+translations = gr.I18n(
+    **{"en": _messages(WORDS["en"]), "zh": _messages(WORDS["zh"]), "zh-CN": _messages(WORDS["zh"])}
+)
 
 
 class PageError(KVEraserError):

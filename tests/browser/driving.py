@@ -1,5 +1,6 @@
 """What the browser tests do again and again."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -88,7 +89,7 @@ def paste(page: Page, text: str) -> None:
     open_panel(page)
     page.locator("#paste textarea").fill(text)
     page.locator("#read").click()
-    expect(page.locator("#status .line")).to_have_text("pasted text")
+    expect(page.locator("#status .line")).to_have_text(re.compile("pasted text|粘贴的文本"))
     expect(page.locator(".doc")).to_contain_text(text.split("\n\n")[-1].strip())
 
 
@@ -120,7 +121,7 @@ def ask(page: Page, question: str, method: str | None = None) -> None:
     expect(page.locator("#conversation .figures")).to_have_count(answered + 1)
 
 
-def toast(page: Page, text: str) -> None:
+def toast(page: Page, text: str | re.Pattern[str]) -> None:
     """Expect a message with `text`, and put it away."""
     shown = page.locator(".toast-body").filter(has_text=text)
     expect(shown.first).to_be_visible()

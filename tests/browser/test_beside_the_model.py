@@ -20,6 +20,13 @@ from kveraser_core.session import DocumentSession
 from tests.browser.driving import TEXT, drag, goto, paste, start_sample
 
 pytestmark = pytest.mark.browser
+_LISTEN = """() => {
+    const voice = document.querySelector('.sr-only[role=status]');
+    window.spoken = [];
+    const listen = () => window.spoken.push(voice.textContent);
+    new MutationObserver(listen).observe(voice, { characterData: true, childList: true, subtree: true });
+}"""
+"""Keep what screen readers are told, which is there for a second only."""
 
 
 def until(happened: Callable[[], bool]) -> None:
@@ -57,7 +64,7 @@ def store() -> SessionStore:
 
 
 @pytest.fixture
-def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator[Callable[[], Page]]:
+def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator[Callable[..., Page]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,8 +76,8 @@ def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator
     until(lambda: answers(port))
     contexts = []
 
-    def opened() -> Page:
-        context = browser.new_context()
+    def opened(language: str = "en-US") -> Page:
+        context = browser.new_context(locale=language)
         contexts.append(context)
         page = context.new_page()
         goto(page, f"http://127.0.0.1:{port}")
@@ -117,15 +124,13 @@ def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[]
     until(held.begun.is_set)
     staying.locator("#paste textarea").fill(TEXT)
     staying.locator("#read").click()
-    expect(staying.locator("#status").get_by_text("queue: 1/1")).to_be_visible()
+    expect(staying.locator("#status").get_by_text("place 1 of 1 in the queue")).to_be_in_viewport()
     leaving.close()
     expect(staying.locator(".doc p")).to_have_count(4)
 
 
 @pytest.mark.packaged
-def test_similar_passages_are_found_and_the_queue_is_told_while_the_model_is_busy(
-    open_tab: Callable[[], Page], held: Held
-):
+def test_similar_passages_are_found_while_the_model_is_busy(open_tab: Callable[[], Page], held: Held):
     busy, page = open_tab(), open_tab()
     repeated = "The toll is 14 silver coins for every mast."
     paste(page, f"{repeated}\n\nShips anchor in the bay.\n\nBy the way: {repeated}")
@@ -134,9 +139,56 @@ def test_similar_passages_are_found_and_the_queue_is_told_while_the_model_is_bus
     drag(page, "The toll is 14", "for every mast.")
     page.locator(".bar").get_by_role("button", name="Find similar").click()
     expect(page.locator("#edits .found").filter(has_text="same words")).to_have_count(1)
-    page.locator("#question textarea").fill("What is the toll?")
-    page.locator("#ask").click()
-    expect(page.locator("#conversation").get_by_text("queue: 1/1")).to_be_visible()
     assert not held.let_go.is_set()
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "spoken"),
+    [
+        ("en-US", "Waiting for the model, place {} of {} in the queue", "Done"),
+        ("zh-CN", "正在等待模型：排在第 {} 位，共 {} 位", "完成"),
+    ],
+)
+def test_who_waits_is_told_the_place_in_the_queue(
+    open_tab: Callable[..., Page], held: Held, language: str, words: str, spoken: str
+):
+    """While one document is read, one user asks, one compares and one opens another document."""
+    busy, asking, comparing, opening = [open_tab(language) for _ in range(4)]
+    for page in (asking, comparing):
+        paste(page, TEXT)
+        page.locator("#question textarea").fill("What is the toll?")
+    start_sample(busy, "Research brief")
+    until(held.begun.is_set)
+    asking.locator("#ask").click()
+    expect(asking.locator("#conversation").get_by_text(words.format(1, 1))).to_be_in_viewport()
+    comparing.locator("#compare").click()
+    expect(comparing.locator("#cards").get_by_text(words.format(2, 2))).to_be_in_viewport()
+    opening.evaluate(_LISTEN)
+    opening.locator("#paste textarea").fill(TEXT)
+    opening.locator("#read").click()
+    expect(opening.locator("#status").get_by_text(words.format(3, 3))).to_be_in_viewport()
+    opening.wait_for_function("text => window.spoken.includes(text)", arg=words.format(3, 3))
+    for page in (asking, comparing, opening):
+        expect(page.locator("body")).not_to_contain_text("queue:")
     held.let_go.set()
-    expect(page.locator("#conversation .figures")).to_have_count(1)
+    expect(asking.locator("#conversation .figures")).to_have_count(1)
+    expect(comparing.locator("#cards .card dl")).to_have_count(3)
+    expect(opening.locator(".doc p")).to_have_count(4)
+    opening.wait_for_function("text => window.spoken.includes(text)", arg=spoken)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en-US", "No eraser is loaded"), ("zh-CN", "该方法需要擦除器")])
+def test_a_method_that_fails_leaves_the_others_their_cards(open_tab: Callable[..., Page], language: str, said: str):
+    page = open_tab(language)
+    paste(page, TEXT)
+    drag(page, "An old rule", "no longer in force.")
+    page.locator(".bar .primary").click()
+    expect(page.locator("#edits .edit")).to_have_count(1)
+    page.locator("#methods").get_by_label("kveraser", exact=True).check()
+    page.locator("#question textarea").fill("What is the toll?")
+    page.locator("#compare").click()
+    failed = page.locator('#cards [data-method="kveraser"]')
+    expect(failed.locator(".error")).to_contain_text(said)
+    expect(page.locator("#cards .card dl")).to_have_count(3)
+    page.reload()
+    expect(failed.locator(".error")).to_contain_text(said)

@@ -1,0 +1,31 @@
+// Gradio's own English, put into the page's words wherever it shows: the place in the queue, and messages.
+const REWORDED = [
+  [/^queue: (?<position>\d+)\/(?<size>\d+) \|$/, 'queue'],
+  [/^Error$/, 'error'],
+  [/^File\(s\) exceed the maximum allowed size of (?<most>[\d.]+ \w+)/, 'too_big'],
+  [/^(Connection to the server was lost|Connection errored out)/, 'lost'],
+  [/^Queue is full/, 'full'],
+];
+
+function reword(place) {
+  const texts = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode()); ) {
+    const said = text.data.trim();
+    const [pattern, key] = REWORDED.find(([pattern]) => pattern.test(said)) || [];
+    if (key) text.data = say(key, pattern.exec(said).groups) + (key === 'queue' ? ' ·' : '');
+  }
+}
+
+// A tracker that tells no place has the seconds only, which nobody needs.
+function showPlace(tracker) {
+  const queued = /^\D+\d/.test(tracker.textContent.trim());
+  if (tracker.toggleAttribute('data-queued', queued) && !shown.has(tracker)) tracker.scrollIntoView({ block: 'nearest' });
+  if (queued) shown.add(tracker);
+}
+
+const shown = new WeakSet();
+new MutationObserver(() => {
+  document.querySelectorAll('.progress-text, .toast-body').forEach(reword);
+  document.querySelectorAll('.progress-text').forEach(showPlace);
+  for (const close of document.querySelectorAll('.toast-close')) close.ariaLabel = say('close');
+}).observe(document.body, { childList: true, characterData: true, subtree: true });
