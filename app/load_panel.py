@@ -99,7 +99,7 @@ class Loading:
         if document is None or not first or not 1 <= first <= document.page_count:
             raise PageError(say(request, "e_no_pages"))
         last = fitting_pages(self.backbone, document, int(first))
-        return last, self._sentence(document, int(first), last, request)
+        return last, self._about_pages(document, int(first), last, request)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what the tab is reading."""
@@ -139,12 +139,14 @@ class Loading:
             self._readings.pop(owner, None)
         if reading.session is None:
             yield {"status": status(self.backbone, self.store.find(key))}
-            if isinstance(reading.error, DocumentTooLong) and document.page_count > 1:
+            if isinstance(reading.error, DocumentTooLong):
+                if document.page_count == 1:
+                    raise PageError(self._sentence(document, request, "too_long_text"))
                 self._too_long[owner] = document
                 last = fitting_pages(self.backbone, document)
                 yield {
                     "picker": gr.update(visible=True),
-                    "too_long": self._sentence(document, 1, last, request),
+                    "too_long": self._about_pages(document, 1, last, request),
                     "first": gr.update(value=1, maximum=document.page_count),
                     "last": gr.update(value=last, maximum=document.page_count),
                 }
@@ -172,11 +174,12 @@ class Loading:
             "open": gr.update(open=False),
         }
 
-    def _sentence(self, document: Document, first: int, last: int | None, request: gr.Request) -> str:
-        room = f"{room_for_document(self.backbone):,}"
+    def _about_pages(self, document: Document, first: int, last: int | None, request: gr.Request) -> str:
         if last is None:
-            return say(request, "too_long_from").format(first=first, room=room)
-        return say(request, "too_long").format(
-            title=document.title, tokens=f"{len(self.backbone.tokenize(document.text)[0]):,}",
-            room=room, first=first, last=last, pages=document.page_count,
-        )  # fmt: skip
+            return self._sentence(document, request, "too_long_from", first=first)
+        return self._sentence(document, request, "too_long", first=first, last=last, pages=document.page_count)
+
+    def _sentence(self, document: Document, request: gr.Request, text: str, **pages: int) -> str:
+        tokens = len(self.backbone.tokenize(document.text)[0])
+        room = room_for_document(self.backbone)
+        return say(request, text).format(title=document.title, tokens=f"{tokens:,}", room=f"{room:,}", **pages)

@@ -152,3 +152,35 @@ def test_a_new_document_takes_the_place_of_the_old_one(page: Page):
     pick_sample(page, "Research brief", "research-brief.md")
     assert painted(page) == ""
     expect(page.locator("#edits .edit")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "said"),
+    [
+        ("en-US", "That did not work", "open one of at most 47.7 MB"),
+        ("zh-CN", "未能完成", "请打开不超过 47.7 MB 的文件"),
+    ],
+)
+def test_a_file_that_is_too_large_is_refused_in_the_users_language(open_page, tmp_path, language, title, said):
+    page = open_page(language=language)
+    file = tmp_path / "large.txt"
+    file.write_bytes(b"a" * 50_000_001)
+    upload(page, file)
+    expect(page.locator(".toast-body")).to_contain_text(title)
+    toast(page, said)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    paste(page, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en-US", r"pasted text has [\d,]+ tokens and there is room for [\d,]+: open a shorter document\."),
+        ("zh-CN", r"粘贴的文本 有 [\d,]+ 个词元，最多可容纳 [\d,]+ 个：请打开较短的文档。"),
+    ],
+)
+def test_a_text_that_is_too_long_is_refused_with_both_numbers(open_page, language, said):
+    page = open_page(language=language)
+    page.locator("#paste textarea").fill("many words " * 6000)
+    page.locator("#read").click()
+    toast(page, re.compile(said))
