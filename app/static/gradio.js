@@ -6,6 +6,7 @@ const REWORDED = [
   [/^(Connection to the server was lost|Connection errored out)/, 'lost'],
   [/^Queue is full/, 'full'],
 ];
+const RENAMED = { Close: 'close', 'Click to upload or drop files': 'file', 'File upload': 'file' };
 
 function reword(place) {
   const texts = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
@@ -27,5 +28,6 @@ const shown = new WeakSet();
 new MutationObserver(() => {
   document.querySelectorAll('.progress-text, .toast-body').forEach(reword);
   document.querySelectorAll('.progress-text').forEach(showPlace);
-  for (const close of document.querySelectorAll('.toast-close')) close.ariaLabel = say('close');
+  for (const named of document.querySelectorAll('[aria-label]'))
+    if (RENAMED[named.ariaLabel]) named.ariaLabel = say(RENAMED[named.ariaLabel]);
 }).observe(document.body, { childList: true, characterData: true, subtree: true });

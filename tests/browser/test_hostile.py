@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server
-from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, painted, paste, toast
+from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, painted, paste, start_sample, toast, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 
@@ -79,14 +80,55 @@ def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..
     expect(first.locator("#cards")).not_to_contain_text("77")
 
 
-def test_a_server_started_again_under_an_open_tab(open_page: Callable[..., Page], server: Server):
-    page = open_page()
+def test_what_goes_wrong_is_said_in_chinese(open_page: Callable[..., Page], tmp_path: Path):
+    page = open_page(language="zh-CN")
+    expect(page.locator("#upload").get_by_role("button", name="拖入文件或点击选择")).to_be_visible()
+    page.locator("#ask").click()
+    expect(page.locator(".toast-body").get_by_role("button", name="关闭")).to_be_visible()
+    toast(page, "尚未打开文档：请上传文件、粘贴文本或选择示例。")
+    file = tmp_path / "picture.txt"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
+    upload(page, file)
+    toast(page, "这不是可读的文档：请使用 PDF、DOCX、HTML、Markdown 或文本文件。")
     paste(page, TEXT)
+    page.locator("#ask").click()
+    toast(page, "问题为空：请输入您想知道的内容。")
+    page.locator("#question textarea").fill("why " * 9000)
+    page.locator("#ask").click()
+    toast(page, "问题过长：请输入较短的问题，或不附上之前的问题。")
+    expect(page.locator("#conversation .turn")).to_have_count(0)
+    start_sample(page, "Policy manual")
+    page.locator("#status .cancel").click()
+    toast(page, "已取消阅读：如需继续，请重新打开文档。")
+    ask(page, QUESTION)
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.evaluate("sessionStorage.setItem('kveraser', 'guessed')")
+    page.reload()
+    toast(page, "此文档已不在内存中：请重新打开。")
+
+
+@pytest.mark.parametrize(
+    ("language", "lost", "gone"),
+    [
+        ("en-US", "The connection to the server is lost", "This document is no longer in memory: load it again."),
+        ("zh-CN", "与服务器的连接已断开", "此文档已不在内存中：请重新打开。"),
+    ],
+)
+def test_a_server_started_again_under_an_open_tab(
+    open_page: Callable[..., Page], server: Server, language, lost, gone
+):
+    page = open_page(language=language)
+    paste(page, TEXT)
+    page.locator("#question textarea").fill(QUESTION)
     server.stop()
-    server.start()
+    try:
+        page.locator("#ask").click()
+        toast(page, lost)
+    finally:
+        server.start()
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#ask").click()
-    toast(page, "This document is no longer in memory: load it again.")
+    toast(page, gone)
     paste(page, TEXT + "\n\nAgain.")
     ask(page, QUESTION)
     open_page.errors.clear()  # type: ignore[attr-defined]  # the browser reports the connections that broke
