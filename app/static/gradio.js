@@ -17,14 +17,14 @@ function reword(place) {
   }
 }
 
-// A tracker that tells no place has the seconds only, which nobody needs.
+// Only who really waits is told so: everybody is in the queue for a moment.
 function showPlace(tracker) {
-  const queued = /^\D+\d/.test(tracker.textContent.trim());
-  if (tracker.toggleAttribute('data-queued', queued) && !shown.has(tracker)) tracker.scrollIntoView({ block: 'nearest' });
-  if (queued) shown.add(tracker);
+  const [, seconds] = /· ([\d.]+)/.exec(tracker.textContent) || [];
+  const before = tracker.hasAttribute('data-queued');
+  const queued = tracker.toggleAttribute('data-queued', seconds >= 0.5);
+  if (queued && !before && tracker.closest('#asking, #comparing')) tracker.scrollIntoView({ block: 'nearest' });
 }
 
-const shown = new WeakSet();
 new MutationObserver(() => {
   document.querySelectorAll('.progress-text, .toast-body').forEach(reword);
   document.querySelectorAll('.progress-text').forEach(showPlace);

@@ -84,7 +84,7 @@ def test_what_goes_wrong_is_said_in_chinese(open_page: Callable[..., Page], tmp_
     page = open_page(language="zh-CN")
     expect(page.locator("#upload").get_by_role("button", name="拖入文件或点击选择")).to_be_visible()
     page.locator("#ask").click()
-    expect(page.locator(".toast-body").get_by_role("button", name="关闭")).to_be_visible()
+    expect(page.locator(".toast-body").get_by_role("button", name="关闭", exact=True)).to_be_visible()
     toast(page, "尚未打开文档：请上传文件、粘贴文本或选择示例。")
     file = tmp_path / "picture.txt"
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
