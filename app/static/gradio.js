@@ -22,7 +22,8 @@ function showPlace(tracker) {
   const [, seconds] = /· ([\d.]+)/.exec(tracker.textContent) || [];
   const before = tracker.hasAttribute('data-queued');
   const queued = tracker.toggleAttribute('data-queued', seconds >= 0.5);
-  if (queued && !before && tracker.closest('#asking, #comparing')) tracker.scrollIntoView({ block: 'nearest' });
+  const asked = navigator.userActivation.hasBeenActive && tracker.closest('#asking, #comparing');
+  if (queued && !before && asked) tracker.scrollIntoView({ block: 'nearest' });
 }
 
 new MutationObserver(() => {

@@ -118,6 +118,17 @@ def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
     until(lambda: not is_there_a_minute_later())
 
 
+def test_a_page_that_opens_slowly_stays_at_its_head(open_tab: Callable[..., Page]):
+    page = open_tab()
+    waiting = '<p class="progress-text">queue: 1/1 |<!-- --> 3.0s</p>'
+    place = "document.querySelector('#comparing')"
+    page.add_init_script(f"setTimeout(() => {place}.insertAdjacentHTML('beforeend', '{waiting}'), 3000)")
+    page.reload()
+    page.wait_for_timeout(5000)  # whatever else asks the page something counts as the user's doing
+    assert page.evaluate("scrollY") == 0
+    expect(page.locator("#comparing [data-queued]")).to_have_count(1)
+
+
 def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[], Page], held: Held):
     leaving, staying = open_tab(), open_tab()
     start_sample(leaving, "Research brief")
