@@ -17,13 +17,15 @@ function reword(place) {
   }
 }
 
-// Only who really waits is told so: everybody is in the queue for a moment.
+// Only who asked for something and really waits is told so: everybody is in the queue for a moment.
+let acted = false;
+for (const action of ['click', 'keydown', 'drop']) window.addEventListener(action, () => (acted = true), true);
+
 function showPlace(tracker) {
   const [, seconds] = /· ([\d.]+)/.exec(tracker.textContent) || [];
   const before = tracker.hasAttribute('data-queued');
-  const queued = tracker.toggleAttribute('data-queued', seconds >= 0.5);
-  const asked = navigator.userActivation.hasBeenActive && tracker.closest('#asking, #comparing');
-  if (queued && !before && asked) tracker.scrollIntoView({ block: 'nearest' });
+  const queued = tracker.toggleAttribute('data-queued', acted && seconds >= 0.5);
+  if (queued && !before && tracker.closest('#asking, #comparing')) tracker.scrollIntoView({ block: 'nearest' });
 }
 
 new MutationObserver(() => {
