@@ -171,5 +171,5 @@ def _erased(session: DocumentSession) -> list[dict[str, Any]]:
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
-    error = str(answer.error) if answer.error else None
-    return asdict(answer) | {"token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s, "error": error}
+    plain = {"token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s, "error": answer.failure}
+    return asdict(answer) | plain

@@ -41,7 +41,7 @@ def _record(
 ) -> dict[str, Any]:
     figures = {name: getattr(answer, name) if answer else None for name in _FIGURES}
     erased = [{"start": span.start, "end": span.end, "text": text[span.start : span.end]} for span in edits]
-    error = str(answer.error) if answer and answer.error else None
+    error = answer.failure if answer else None
     return {
         "kind": kind,
         "question": question,

@@ -176,7 +176,7 @@ class Loading:
 
     def _about_pages(self, document: Document, first: int, last: int | None, request: gr.Request) -> str:
         if last is None:
-            return self._sentence(document, request, "too_long_from", first=first)
+            return say(request, "too_long_from").format(first=first, room=f"{room_for_document(self.backbone):,}")
         return self._sentence(document, request, "too_long", first=first, last=last, pages=document.page_count)
 
     def _sentence(self, document: Document, request: gr.Request, text: str, **pages: int) -> str:

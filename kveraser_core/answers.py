@@ -34,6 +34,11 @@ class Answer:
     error: KVEraserError | None = None
 
     @property
+    def failure(self) -> str | None:
+        """The sentence of `error`, for files and programs."""
+        return None if self.error is None else str(self.error)
+
+    @property
     def ttft_s(self) -> float:
         """Seconds from the request to erase to the first token of the answer."""
         return self.erase_s + self.question_prefill_s + self.first_token_s

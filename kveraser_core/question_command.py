@@ -73,7 +73,7 @@ def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> d
                 "agreement": answer.agreement,
                 "kl": answer.kl,
                 "extra_bytes": answer.extra_bytes,
-                "error": str(answer.error) if answer.error else None,
+                "error": answer.failure,
             }
             for answer in answers
         ],
