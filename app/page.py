@@ -61,8 +61,6 @@ class Page:
         dialogue = ["password", "picker", "too_long", "first", "last"]
         hidden: dict[str, Any] = {"api_visibility": "private"}
         quiet = hidden | {"show_progress": "hidden"}
-        # Gradio can lose an event that is sent just as the stream of a queued one closes.
-        at_once = quiet | {"queue": False}
         waiting = hidden | {"show_progress": "minimal"}
 
         def load(trigger: Any, handler: Callable[..., Any], *inputs: Any) -> None:
@@ -76,10 +74,10 @@ class Page:
         load(p["read_pages"].click, loading.pages, "first", "last")
         for sample in samples():
             load(p[sample.file].click, _bound(loading.sample, sample.file))
-        p["first"].submit(spoken(loading.first_page), p["first"], [p["last"], p["too_long"]], **at_once)
+        p["first"].submit(spoken(loading.first_page), p["first"], [p["last"], p["too_long"]], **quiet)
         p["status"].cancel(loading.cancel, None, None, queue=False, **hidden)
         self.blocks.load(None, None, p["key"], js=_SAVED_KEY, **hidden).then(
-            *self._event(loading.resume, ["key"], everything), **at_once
+            *self._event(loading.resume, ["key"], everything), **quiet
         )
         self.blocks.unload(loading.leave)
 
@@ -99,7 +97,7 @@ class Page:
             *self._event(erasing.similar_to, ["key", "edits"], ["edits"]),
             concurrency_id="similar", concurrency_limit=1, **quiet,
         )  # fmt: skip
-        p["view"].askabout(spoken(erasing.ask_about), p["key"], p["question"], **at_once).then(
+        p["view"].askabout(spoken(erasing.ask_about), p["key"], p["question"], **quiet).then(
             None, None, None, js=_FOCUS, **hidden
         )
 
@@ -109,14 +107,14 @@ class Page:
             [p["ask"].click, p["question"].submit], *answered, **waiting, show_progress_on=p["conversation"], **MODEL
         )
         gr.on([p["conversation"].stop, p["cards"].stop], asking.stop, p["key"], None, queue=False, **hidden)
-        p["conversation"].clear(*self._event(asking.clear, ["key"], ["conversation"]), **at_once)
-        p["conversation"].suggest(_suggested, None, p["question"], **at_once)
-        p["method"].select(lambda name: translated(f"m_{name}"), p["method"], p["about_method"], **at_once)
+        p["conversation"].clear(*self._event(asking.clear, ["key"], ["conversation"]), **quiet)
+        p["conversation"].suggest(_suggested, None, p["question"], **quiet)
+        p["method"].select(lambda name: translated(f"m_{name}"), p["method"], p["about_method"], **quiet)
 
         comparing = Comparing(self.store)
         compared = self._event(comparing.compare, ["key", "question", "methods"], ["cards"])
         p["compare"].click(*compared, **waiting, **MODEL)
-        p["cards"].take(*self._event(self._take, ["key"], ["taken"]), **at_once).success(
+        p["cards"].take(*self._event(self._take, ["key"], ["taken"]), **quiet).success(
             None, p["taken"], None, js=_DOWNLOAD, **hidden
         )
 

@@ -19,7 +19,7 @@ from kveraser_core.similar import Similar
 class StatusBar(Widget):
     """What is loaded and how full the window is; while reading, how that gets on. Event `cancel`."""
 
-    scripts = ("gradio", "status")
+    scripts = ("streaming", "gradio", "status")
     styles = ("status",)
 
 

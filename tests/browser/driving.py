@@ -48,7 +48,7 @@ _CORNERS = """([first, last]) => {
 
 def goto(page: Page, address: str) -> None:
     """Open the page and wait until it is alive: it then asks for the document of before."""
-    with page.expect_response("**/run/predict*"):
+    with page.expect_response("**/queue/join*"):
         page.goto(address)
     page.locator("#ask").wait_for()
 
