@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import app.store
 from app import load_panel
@@ -203,3 +203,21 @@ def test_a_method_that_fails_leaves_the_others_their_cards(open_tab: Callable[..
     expect(page.locator("#cards .card dl")).to_have_count(3)
     page.reload()
     expect(failed.locator(".error")).to_contain_text(said)
+
+
+def test_a_question_sent_just_as_the_stream_of_answers_ends_is_answered(open_tab: Callable[..., Page]):
+    page = open_tab()
+    paste(page, TEXT)
+    page.locator("#question textarea").fill("What is the toll?")
+    page.wait_for_timeout(500)  # the stream of the reading ends
+    streams: list[Route] = []
+    page.route("**/queue/data*", lambda stream: streams.append(stream), times=1)
+    page.locator("#method input").click()
+    page.get_by_role("option", name="mask", exact=True).click()
+    while not streams:
+        page.wait_for_timeout(50)
+    answers = streams[0].fetch()  # to its end
+    with page.expect_response("**/queue/join*"):
+        page.locator("#ask").click()
+    streams[0].fulfill(response=answers)
+    expect(page.locator("#conversation .figures")).to_have_count(1, timeout=20_000)
