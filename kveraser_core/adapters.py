@@ -2,7 +2,8 @@
 
 While it is off the backbone holds its own modules, untouched: prefill and generation pay nothing for it.
 Beside the LoRA weights it may have a bias for each layer and head, by which the states it wrote are seen
-more or less strongly; PEFT does not know that file and leaves it alone. Only safetensors are read.
+more or less strongly, and write over a span's first slots only; PEFT does not know that file and leaves it
+alone. Only safetensors are read.
 Adapters saved by PEFT from AutoModel and from AutoModelForCausalLM name the same weights with different
 prefixes; both load.
 """
@@ -26,8 +27,9 @@ from transformers import PreTrainedModel
 from kveraser_core.errors import KVEraserError
 
 _WEIGHTS = "adapter_model.safetensors"
-_BIAS_FILE = "steering_bias.safetensors"
+_STEERING_FILE = "steering.safetensors"
 BIAS = ("steering", "bias")
+_SLOTS = "slots"
 _ADAPTER = "eraser"
 _KEY = re.compile(r"^(?:base_model\.)?(?:model\.)*(layers\.\d+\..+?)\.(lora_[AB])\.(?:\w+\.)?weight$")
 
@@ -50,12 +52,16 @@ class Adapter:
     """One eraser on one backbone.
 
     `weights` are its LoRA weights by module path below the decoder and `lora_A` or `lora_B`:
-    `[rank, in]` and `[out, rank]`; and under `BIAS`, where it has one, its bias.
+    `[rank, in]` and `[out, rank]`; and under `BIAS`, where it has one, its bias. `slots` is how many of a
+    span's first slots it writes over, `None` for all; the others are not seen.
     """
 
-    def __init__(self, source: str, config: LoraConfig, switches: list[_Switch], bias: Tensor | None) -> None:
+    def __init__(
+        self, source: str, config: LoraConfig, switches: list[_Switch], bias: Tensor | None, slots: int | None
+    ) -> None:
         self.source = source
         self.config = config
+        self.slots = slots
         self._switches = switches
         self.weights: dict[tuple[str, str], nn.Parameter] = {
             (switch.path, which): getattr(switch.adapted, which)[_ADAPTER].weight
@@ -101,8 +107,10 @@ class Adapter:
             if (path, which) != BIAS
         }
         save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
-        if self.bias is not None:
-            save_file({BIAS[1]: self.bias.detach().cpu()}, folder / _BIAS_FILE)
+        steering = {BIAS[1]: None if self.bias is None else self.bias.detach().cpu(), _SLOTS: self.slots}
+        kept = {name: torch.as_tensor(value) for name, value in steering.items() if value is not None}
+        if kept:
+            save_file(kept, folder / _STEERING_FILE)
 
 
 def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype | None = None) -> Adapter:
@@ -114,7 +122,7 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     try:
         config = PeftConfig.from_pretrained(str(folder))
         tensors = load_file(folder / _WEIGHTS)
-        bias = load_file(folder / _BIAS_FILE)[BIAS[1]] if (folder / _BIAS_FILE).exists() else None
+        steering = load_file(folder / _STEERING_FILE) if (folder / _STEERING_FILE).exists() else {}
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise AdapterError(
             f"{source} is not an eraser: it needs an adapter_config.json and {_WEIGHTS} as PEFT saves them."
@@ -122,8 +130,12 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     if not isinstance(config, LoraConfig):
         raise AdapterError(f"{source} is a {config.peft_type} adapter: an eraser is a LoRA adapter.")
     weights = {_name(key, source): tensor for key, tensor in tensors.items()}
+    bias, slots = steering.get(BIAS[1]), steering.get(_SLOTS)
     _check_shapes(model, weights, bias, source)
-    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype, bias)
+    if slots is not None and (slots.ndim or slots < 1):
+        raise AdapterError(f"{source} is damaged: it says over how many slots it writes, and not with one number.")
+    paths = sorted({path for path, _ in weights})
+    adapter = add_lora(model, config, paths, str(source), dtype, bias, None if slots is None else int(slots))
     for key, weight in adapter.weights.items():
         if key == BIAS:
             continue
@@ -140,10 +152,12 @@ def add_lora(
     source: str,
     dtype: torch.dtype | None = None,
     bias: Tensor | None = None,
+    slots: int | None = None,
 ) -> Adapter:
     """A new LoRA adapter on the modules `paths` below the model's decoder, switched off.
 
-    Its weights are those that PEFT starts with, in `dtype`, by default the model's; `bias` is kept in fp32.
+    Its weights are those that PEFT starts with, in `dtype`, by default the model's; `bias` is kept in fp32,
+    and `slots` is what `Adapter` says.
     """
     decoder = model.get_decoder()
     plain = {path: decoder.get_submodule(path) for path in paths}
@@ -157,7 +171,7 @@ def add_lora(
         holder = decoder.get_submodule(parent)
         switches.append(_Switch(path, holder, name, plain[path], decoder.get_submodule(path)))
         setattr(holder, name, plain[path])
-    adapter = Adapter(source, config, switches, None if bias is None else bias.float().to(model.device))
+    adapter = Adapter(source, config, switches, None if bias is None else bias.float().to(model.device), slots)
     for key, weight in adapter.weights.items():
         weight.data = weight.data if key == BIAS else weight.data.to(dtype or model.dtype)
         weight.requires_grad_(False)
@@ -169,7 +183,7 @@ def _folder(source: str | Path) -> Path:
     if path.is_dir():
         return path
     try:
-        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS, _BIAS_FILE]))
+        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS, _STEERING_FILE]))
     except (HFValidationError, OSError) as error:
         raise AdapterError(
             f"There is no eraser {source}: give a folder or a hub id that can be reached from here."

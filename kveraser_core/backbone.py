@@ -173,23 +173,29 @@ class Backbone:
         with self.lock:
             return self.model.get_output_embeddings()(hidden)
 
-    @contextmanager
-    def erasing(self) -> Iterator[Adapter]:
-        """Passes inside this block run with the eraser on. Raises `MissingEraser` without one."""
+    @property
+    def needed_eraser(self) -> Adapter:
+        """The eraser. Raises `MissingEraser` without one."""
         if self.eraser is None:
             raise MissingEraser(
                 f"No eraser is loaded for {self.name}: give one with --eraser, or use another erase method."
             )
+        return self.eraser
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """Passes inside this block run with the eraser on. Raises `MissingEraser` without one."""
+        eraser = self.needed_eraser
         with self.lock:
             if self._pass is None:
-                with self.eraser.active():
-                    yield self.eraser
+                with eraser.active():
+                    yield
                 return
-            if self._low_rank is None or self._low_rank[0] is not self.eraser:
-                self._low_rank = self.eraser, self._pass.low_rank(self.eraser)
+            if self._low_rank is None or self._low_rank[0] is not eraser:
+                self._low_rank = eraser, self._pass.low_rank(eraser)
             self._erasing = True
             try:
-                yield self.eraser
+                yield
             finally:
                 self._erasing = False
 

@@ -110,3 +110,10 @@ def test_a_name_that_cannot_be_reached_is_refused(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(AdapterError, match="no eraser someone/nothing"):
         load_adapter(tiny_model("llama"), "someone/nothing")
+
+
+def test_a_number_of_slots_that_is_none_is_refused(save_adapter):
+    folder = save_adapter()
+    save_file({"slots": torch.tensor([4, 4])}, folder / "steering.safetensors")
+    with pytest.raises(AdapterError, match="damaged"):
+        load_adapter(tiny_model("llama"), folder)

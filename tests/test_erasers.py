@@ -3,6 +3,7 @@
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import save_file
 from transformers import DynamicCache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
@@ -77,9 +78,11 @@ def plain_model(context):
     return tiny_model(context.backbone.model.config.model_type, "sdpa")
 
 
-def load_eraser(context, save_adapter, zero=False):
+def load_eraser(context, save_adapter, zero=False, slots=None):
     kind = context.backbone.model.config.model_type
     folder = save_adapter(kind, zero=zero)
+    if slots:
+        save_file({"slots": torch.tensor(slots)}, folder / "steering.safetensors")
     context.backbone.load_eraser(folder)
     return PeftModel.from_pretrained(tiny_model(kind, "sdpa"), folder)
 
@@ -249,16 +252,32 @@ def test_kveraser_repair_of_everything_leaves_full_recomputes_suffix(context, sp
     close(seen, [(rotation.shift(keys, number, gap), values) for number, (keys, values) in enumerate(exact)])
 
 
+def test_an_eraser_for_fewer_slots_writes_a_spans_first_ones(context, spans, save_adapter):
+    reference = load_eraser(context, save_adapter, slots=6)
+    before = states(context.cache)
+    erased = get_method("kveraser").erase(context, spans)
+    after = states(erased.cache)
+    steered = [Span(span.start, min(span.start + 6, span.end)) for span in spans]
+    for span in steered:
+        close(select(after, range(span.start, span.end)), read_again(context, reference, before, spans, span))
+    untouched = kept_slots(context, steered)
+    assert same(select(after, untouched), select(before, untouched))
+    erased.release()
+    assert same(states(context.cache), before)
+
+
+@pytest.mark.parametrize("slots", [None, 6])
 @pytest.mark.parametrize("name", METHODS)
-def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, context, spans, save_adapter):
-    load_eraser(context, save_adapter)
+def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, slots, context, spans, save_adapter):
+    load_eraser(context, save_adapter, slots=slots)
     erased = get_method(name).erase(context, spans)
     question = context.prompt.question_ids("What is the toll?")
     held, position = states(erased.cache), erased.cache.next_position
     back = sum(map(len, spans))
-    past = (
-        moved_together(context, held, spans, range(len(context.ids)), back) if name.startswith("kveraser") else held
-    )
+    past = held
+    if name.startswith("kveraser"):
+        unseen = [Span(span.start + slots, span.end) for span in spans if slots and len(span) > slots]
+        past = moved_together(context, held, spans, kept_slots(context, unseen), back)
     with erased.cache.appending():
         hidden = context.backbone.encode(question, erased.cache)
     cache = DynamicCache()

@@ -9,7 +9,7 @@ from kveraser_core.benchmark.limits import Block, ModelSize, StepWork, Work
 from kveraser_core.context import Context
 from kveraser_core.erasers import get_method
 from kveraser_core.erasers.base import ErasedCache
-from kveraser_core.erasers.kveraser import KVEraser
+from kveraser_core.erasers.kveraser import KVEraser, steered_slots
 from kveraser_core.erasers.local_repair import LocalRepair
 from kveraser_core.generation import Generated, Sampling, generate, prefill
 from kveraser_core.kv_cache import synchronize
@@ -100,7 +100,8 @@ class Ours(Contender):
             return self.prefill_work(len(context.ids) - len(span))
         if isinstance(method, KVEraser):
             again = [Block(len(slots), slots.start - len(span)) for slots in method.stale(context, [span])]
-            return self.size.reading([Block(len(span), span.start), *again], adapted=len(span))
+            (steered,) = steered_slots([span], self.backbone.needed_eraser)
+            return self.size.reading([Block(len(steered), span.start), *again], adapted=len(steered))
         if isinstance(method, LocalRepair):
             return self.size.reading([Block(min(method.k, suffix), span.start)])
         if way == "full_recompute":

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
+from kveraser_core.adapters import Adapter
 from kveraser_core.context import Context
 from kveraser_core.erasers.base import ErasedCache, EraseMethod, kept
 from kveraser_core.generation import prefill
@@ -14,10 +13,11 @@ from kveraser_core.spans import Span
 class KVEraser(EraseMethod):
     """The eraser run over each span behind its prefix, its states written over the span's slots.
 
-    The gap is closed by the layout alone: what stands behind a span is read from as much nearer to what stands
-    before it, and the steering states share the positions of the last tokens before the seam. Spans go left
-    to right and do not see one another's states. Everything is written in place; the originals of the slots
-    are set aside and written back on release.
+    An eraser may be made for a span's first slots only; the others are then not seen. The gap is closed by the
+    layout alone: what stands behind a span is read from as much nearer to what stands before it, and the
+    steering states share the positions of tokens before the seam. Spans go left to right and do not see one
+    another's states. Everything is written in place; the originals of the slots are set aside and written
+    back on release.
     """
 
     name = "kveraser"
@@ -38,9 +38,11 @@ class KVEraser(EraseMethod):
                     context.backbone.encode([context.ids[slot] for slot in slots], context.cache, wanted=0)
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        cache = context.cache
+        cache, backbone = context.cache, context.backbone
+        eraser = backbone.needed_eraser
+        steered = steered_slots(spans, eraser)
         stale = self.stale(context, spans)
-        aside = [cache.slots(slots.start, slots.end) for slots in (*spans, *stale)]
+        aside = [cache.slots(slots.start, slots.end) for slots in (*steered, *stale)]
 
         def restore() -> None:
             cache.layout, cache.next_position = None, len(context.ids)
@@ -49,16 +51,21 @@ class KVEraser(EraseMethod):
 
         try:
             self.recompute(context, spans, stale)
-            with context.backbone.erasing() as steering:
-                for span in spans:
-                    with cache.overwriting(span.start, span.end, seen_layout(context, spans, span.start)):
-                        prefill(context.backbone, context.ids[span.start : span.end], cache)
+            with backbone.erasing():
+                for slots in steered:
+                    with cache.overwriting(slots.start, slots.end, seen_layout(context, spans, slots.start)):
+                        prefill(backbone, context.ids[slots.start : slots.end], cache)
         except BaseException:
             restore()
             raise
-        cache.layout = steered_layout(context, spans, steering.bias)
+        cache.layout = steered_layout(context, spans, eraser)
         cache.next_position = len(context.ids) - sum(map(len, spans))
         return ErasedCache(cache, sum(original.nbytes for original in aside), restore)
+
+
+def steered_slots(spans: Sequence[Span], eraser: Adapter) -> list[Span]:
+    """The slots of each of `spans` that `eraser` writes over."""
+    return [Span(span.start, min(span.end, span.start + (eraser.slots or len(span)))) for span in spans]
 
 
 def seen_layout(context: Context, spans: Sequence[Span], until: int) -> Layout:
@@ -70,8 +77,8 @@ def seen_layout(context: Context, spans: Sequence[Span], until: int) -> Layout:
     return Layout(context.cache.rotation, (*closed, Piece(pieces[-1].start)))
 
 
-def steered_layout(context: Context, spans: Sequence[Span], bias: Tensor | None) -> Layout:
-    """How questions see the context: the gaps closed, the spans' slots weighted by the eraser's `bias`.
+def steered_layout(context: Context, spans: Sequence[Span], eraser: Adapter) -> Layout:
+    """How questions see the context: the gaps closed, the slots written over weighted by the eraser's bias.
 
     Questions get the positions that they have where the spans have never been, so what stands before the
     first span is read as it stands and everything behind it from as much further on.
@@ -82,8 +89,8 @@ def steered_layout(context: Context, spans: Sequence[Span], bias: Tensor | None)
         for piece in seen_layout(context, spans, length).pieces
     ]
     read += [
-        Piece(span.start, span.end, sum(map(len, spans[number + 1 :])) - gap, bias)
-        for number, span in enumerate(spans)
+        Piece(slots.start, slots.end, sum(map(len, spans[number + 1 :])) - gap, eraser.bias)
+        for number, slots in enumerate(steered_slots(spans, eraser))
     ]
     read.sort(key=lambda piece: piece.start)
     return Layout(context.cache.rotation, (*read, Piece(length)))

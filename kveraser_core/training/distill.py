@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from kveraser_core.adapters import Adapter
 from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
 from kveraser_core.erasers import METHODS
 from kveraser_core.erasers.base import close_gaps
-from kveraser_core.erasers.kveraser import KVEraser, seen_layout, steered_layout
+from kveraser_core.erasers.kveraser import KVEraser, seen_layout, steered_layout, steered_slots
 from kveraser_core.generation import Generated, Sampling, generate
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Layout, laid_out
@@ -81,22 +80,18 @@ class Distiller:
             exact = close_gaps(context, spans, recompute=len(context.ids))
             packed = _Packed(self._turns(example, exact))
             teacher = self._logits(_states(exact), exact.next_position, packed)
-        layout = steered_layout(context, spans, self._eraser.bias)
+        eraser = self.backbone.needed_eraser
+        steered, layout = steered_slots(spans, eraser), steered_layout(context, spans, eraser)
         next_position = len(context.ids) - sum(map(len, spans))
         losses, steering = [], list[States]()
         for method in self.methods:
             with torch.no_grad():
                 method.recompute(context, spans, method.stale(context, spans))
             if not steering or len(spans) > 1:  # one span never sees what is recomputed behind it
-                steering = self._steering(context, spans)
-            states = _overwritten(_states(context.cache), spans, steering)
+                steering = self._steering(context, spans, steered)
+            states = _overwritten(_states(context.cache), steered, steering)
             losses.append(_kl(teacher, self._logits(states, next_position, packed, layout)))
         return torch.stack(losses).mean()
-
-    @property
-    def _eraser(self) -> Adapter:
-        assert self.backbone.eraser is not None
-        return self.backbone.eraser
 
     def _turns(self, example: Example, exact: EditableCache) -> list[tuple[list[int], list[int]]]:
         """Every question with its answer, as token ids."""
@@ -112,16 +107,16 @@ class Distiller:
             turns.append((asked, answer))
         return turns
 
-    def _steering(self, context: Context, spans: Sequence[Span]) -> list[States]:
-        """The eraser's states for each span, with gradients."""
+    def _steering(self, context: Context, spans: Sequence[Span], steered: Sequence[Span]) -> list[States]:
+        """The eraser's states for the `steered` slots of each span, with gradients."""
         made = []
-        for span in spans:
-            layout = seen_layout(context, spans, span.start)
-            prefix = _cut(_states(context.cache), 0, span.start)
+        for slots in steered:
+            layout = seen_layout(context, spans, slots.start)
+            prefix = _cut(_states(context.cache), 0, slots.start)
             layers = [_PastLayer(keys, values, layout) for keys, values in prefix]
-            with self._eraser.active():
-                positions = torch.arange(span.start, span.end)
-                self._forward(context.ids[span.start : span.end], positions, layers, None)
+            with self.backbone.needed_eraser.active():
+                positions = torch.arange(slots.start, slots.end)
+                self._forward(context.ids[slots.start : slots.end], positions, layers, None)
             made.append([layer.new for layer in layers if layer.new])
         return made
 
@@ -179,12 +174,12 @@ def _cut(states: States, start: int, end: int) -> States:
     return [(keys[:, :, start:end], values[:, :, start:end]) for keys, values in states]
 
 
-def _overwritten(states: States, spans: Sequence[Span], written: Sequence[States]) -> States:
-    """Copies of `states` with those `written` in the slots of `spans`."""
+def _overwritten(states: States, slots: Sequence[Span], written: Sequence[States]) -> States:
+    """Copies of `states` with those `written` in `slots`."""
     parts, done = list[States](), 0
-    for span, new in zip(spans, written, strict=True):
-        parts += [_cut(states, done, span.start), new]
-        done = span.end
+    for part, new in zip(slots, written, strict=True):
+        parts += [_cut(states, done, part.start), new]
+        done = part.end
     parts.append(_cut(states, done, states[0][0].shape[2]))
     return [
         (

@@ -12,7 +12,8 @@ class Recipe:
     """One training run.
 
     `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser's
-    bias starts at `bias` nats, where steering states are hardly seen, and learns `bias_rate` times as fast.
+    bias starts at `bias` nats, where steering states are hardly seen, and learns `bias_rate` times as fast; it
+    writes over the first `slots` slots of a span.
     """
 
     steps: int = 1000
@@ -28,6 +29,7 @@ class Recipe:
     alpha: int = 32
     bias: float = -4.0
     bias_rate: float = 20.0
+    slots: int = 32
     shortest: int = 200
     longest: int = 700
     seed: int = 0

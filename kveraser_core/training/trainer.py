@@ -112,7 +112,7 @@ def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adap
     paths = [path for path, _ in modules if path.rpartition(".")[2] in PROJECTIONS]
     shape = backbone.model.config.num_hidden_layers, backbone.model.config.num_attention_heads
     bias = torch.full(shape, recipe.bias)
-    return add_lora(backbone.model, config, paths, "training", torch.float32, bias)
+    return add_lora(backbone.model, config, paths, "training", torch.float32, bias, recipe.slots)
 
 
 def _learning_rate(recipe: Recipe, step: int) -> float:
