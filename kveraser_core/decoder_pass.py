@@ -18,6 +18,7 @@ from kveraser_core.adapters import Adapter
 from kveraser_core.attention import cached_attention
 from kveraser_core.four_bit import four_bit
 from kveraser_core.kv_cache import EditableCache, EditableLayer
+from kveraser_core.rope import rotated
 
 _QKV, _OUT, _GATE_UP, _DOWN = range(4)
 _PROJECTIONS = (
@@ -98,7 +99,7 @@ class _Layer:
             query, key = turned[:, : self.heads], turned[:, self.heads :]
             turned = torch.cat((_normed(query, self.norms[0]), _normed(key, self.norms[1])), dim=1)
         if self.rotated:
-            turned = _rotated(turned, *turn)
+            turned = rotated(turned, *turn)
         query, key = turned[:, : self.heads], turned[:, self.heads :]
         keys, values = states.update(key.transpose(0, 1)[None], value.transpose(0, 1)[None])
         rows, query = rows[count - wanted :], query[count - wanted :]
@@ -140,18 +141,6 @@ class _Layer:
 
 def _plain(modules: list[nn.Linear]) -> bool:
     return all(type(module) is nn.Linear and module.bias is None for module in modules)
-
-
-def _rotated(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """`heads`, `[n, heads, dim]`, turned by `cos` and `sin`, `[n, 1, rotary_dim]`, half of `sin` negated.
-
-    In fp32 and rounded once: states made at one place and moved to another are then what they would be there,
-    which in bf16 they are not.
-    """
-    width = cos.shape[-1]
-    part = heads[..., :width].float()
-    turned = torch.addcmul(part * cos, part.roll(width // 2, -1), sin).to(heads.dtype)
-    return turned if width == heads.shape[-1] else torch.cat((turned, heads[..., width:]), dim=-1)
 
 
 def _normed(rows: Tensor, norm: Any) -> Tensor:

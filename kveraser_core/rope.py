@@ -34,12 +34,20 @@ class KeyRotation:
         """`keys`, `[..., tokens, head_dim]`, moved `by` positions to the right (left if negative)."""
         if by == 0 or not self.rotated[layer]:
             return keys
-        half = self.frequencies.shape[0]
-        cos, sin = self._turn(by, keys.device)
-        first, second = keys[..., :half].float(), keys[..., half : 2 * half].float()
-        turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(keys.dtype)
-        return torch.cat((turned, keys[..., 2 * half :]), dim=-1) if keys.shape[-1] > 2 * half else turned
+        return rotated(keys, *self._turn(by, keys.device))
 
     def _turn_by(self, by: int, device: torch.device) -> tuple[Tensor, Tensor]:
         angle = by * self.frequencies.to(device)
-        return angle.cos(), angle.sin()
+        return torch.cat((angle.cos(), angle.cos())), torch.cat((-angle.sin(), angle.sin()))
+
+
+def rotated(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """`heads`, `[..., head_dim]`, turned by `cos` and `sin`, `[..., rotary_dim]`, the first half of `sin` negated.
+
+    In fp32 and rounded once: states made at one place and moved to another are then what they would be there,
+    which in bf16 they are not.
+    """
+    width = cos.shape[-1]
+    part = heads[..., :width].float()
+    turned = torch.addcmul(part * cos, part.roll(width // 2, -1), sin).to(heads.dtype)
+    return turned if width == heads.shape[-1] else torch.cat((turned, heads[..., width:]), dim=-1)
