@@ -58,9 +58,9 @@ def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
 
 
 def merge(parts: list[Part]) -> Tensor:
-    """Attention to the keys of all `parts`, `[1, heads, n, dim]` in fp32."""
+    """Attention to the keys of all `parts`, `[1, heads, n, dim]`; in fp32, but for a single part as it is."""
     if len(parts) == 1 and parts[0][0].shape[0] == 1:
-        return parts[0][0].float()
+        return parts[0][0]
     out = torch.cat([out.float() for out, _ in parts])
     shares = torch.cat([lse for _, lse in parts]).softmax(0)
     return (out * shares.unsqueeze(-1)).sum(0, keepdim=True)

@@ -38,7 +38,7 @@ class DecoderPass:
 
     def __init__(self, model: PreTrainedModel) -> None:
         decoder: Any = model.get_decoder()
-        self.embedding, self.norm, self.rotary = decoder.embed_tokens, decoder.norm, decoder.rotary_emb
+        self.embedding, self.norm, self.rotary = decoder.embed_tokens, _Norm(decoder.norm), decoder.rotary_emb
         self.layers = [_Layer(layer, number) for number, layer in enumerate(decoder.layers)]
 
     def __call__(
@@ -53,7 +53,7 @@ class DecoderPass:
         for number, layer in enumerate(self.layers):
             going_on = wanted if layer is self.layers[-1] else len(rows)
             rows = layer(rows, cache.editable[number], turn, going_on, eraser[number] if eraser else None)
-        return _normed(rows, self.norm)
+        return self.norm(rows)
 
     @property
     def row_bytes(self) -> int:
@@ -68,7 +68,7 @@ class DecoderPass:
 class _Layer:
     def __init__(self, layer: Any, number: int) -> None:
         self.number = number
-        self.before, self.between = layer.input_layernorm, layer.post_attention_layernorm
+        self.before, self.between = _Norm(layer.input_layernorm), _Norm(layer.post_attention_layernorm)
         self.groups = [[layer.get_submodule(name) for name in names] for names in _PROJECTIONS]
         self.four_bit = [
             four_bit(torch.cat([module.weight.detach() for module in modules])) if _plain(modules) else None
@@ -78,7 +78,7 @@ class _Layer:
         self.activation = layer.mlp.act_fn
         self.dim, self.scale = attention.head_dim, attention.scaling
         self.heads, self.kv_heads = (module.out_features // self.dim for module in self.groups[_QKV][:2])
-        self.norms = (attention.q_norm, attention.k_norm) if hasattr(attention, "q_norm") else None
+        self.norms = (_Norm(attention.q_norm), _Norm(attention.k_norm)) if hasattr(attention, "q_norm") else None
         self.rotated = bool(getattr(attention, "use_rope", True))
 
     @property
@@ -93,21 +93,22 @@ class _Layer:
     ) -> Tensor:
         """The rows for the next layer: the last `wanted`; the states of all go into `states`."""
         count = len(rows)
-        heads = self._project(_QKV, _normed(rows, self.before), eraser).view(count, -1, self.dim)
+        heads = self._project(_QKV, self.before(rows), eraser).view(count, -1, self.dim)
         turned, value = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
         if self.norms:
             query, key = turned[:, : self.heads], turned[:, self.heads :]
-            turned = torch.cat((_normed(query, self.norms[0]), _normed(key, self.norms[1])), dim=1)
+            turned = torch.cat((self.norms[0](query), self.norms[1](key)), dim=1)
         if self.rotated:
             turned = rotated(turned, *turn)
         query, key = turned[:, : self.heads], turned[:, self.heads :]
         keys, values = states.update(key.transpose(0, 1)[None], value.transpose(0, 1)[None])
-        rows, query = rows[count - wanted :], query[count - wanted :]
         if not wanted:
-            return rows
+            return rows[count:]
+        if wanted < count:
+            rows, query = rows[count - wanted :], query[count - wanted :]
         seen = cached_attention(query.transpose(0, 1)[None], keys, values, self.scale, self.number)
         rows = rows + self._project(_OUT, seen[0].transpose(0, 1).reshape(wanted, -1), eraser)
-        gate, up = self._project(_GATE_UP, _normed(rows, self.between), eraser).chunk(2, dim=-1)
+        gate, up = self._project(_GATE_UP, self.between(rows), eraser).chunk(2, dim=-1)
         return rows + self._project(_DOWN, self.activation(gate) * up, eraser)
 
     def _project(self, group: int, rows: Tensor, eraser: LowRank | None) -> Tensor:
@@ -139,12 +140,17 @@ class _Layer:
         return made
 
 
+class _Norm:
+    """RMSNorm, of which PyTorch has no single operation on the CPU."""
+
+    def __init__(self, norm: Any) -> None:
+        self.norm, self.epsilon = norm, torch.tensor(norm.variance_epsilon)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=torch.float32)
+        scale = torch.addcmul(self.epsilon, length, length, value=1 / rows.shape[-1]).rsqrt_()
+        return (rows * scale).to(rows.dtype) * self.norm.weight
+
+
 def _plain(modules: list[nn.Linear]) -> bool:
     return all(type(module) is nn.Linear and module.bias is None for module in modules)
-
-
-def _normed(rows: Tensor, norm: Any) -> Tensor:
-    """RMSNorm, of which PyTorch has no single operation on the CPU."""
-    exact = rows.float()
-    scale = torch.linalg.vector_norm(exact, dim=-1, keepdim=True).square_().div_(rows.shape[-1])
-    return exact.mul(scale.add_(norm.variance_epsilon).rsqrt_()).to(rows.dtype) * norm.weight

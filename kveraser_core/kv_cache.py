@@ -97,8 +97,8 @@ class EditableLayer(CacheLayerMixin):
             )
         self.key_buffer[:, :, start:end] = key_states
         self.value_buffer[:, :, start:end] = value_states
-        self.set_length(end)
-        keys, values = self.filled()
+        self.length = end
+        keys, values = self.keys, self.values = self.filled()
         return laid_out(keys, self.layout), values
 
     def filled(self) -> tuple[Tensor, Tensor]:
