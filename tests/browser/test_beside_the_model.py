@@ -153,39 +153,34 @@ def test_similar_passages_are_found_while_the_model_is_busy(open_tab: Callable[[
     assert not held.let_go.is_set()
 
 
-@pytest.mark.parametrize(
-    ("language", "words", "spoken"),
-    [
-        ("en-US", "Waiting for the model, place {} of {} in the queue", "Done"),
-        ("zh-CN", "正在等待模型：排在第 {} 位，共 {} 位", "完成"),
-    ],
-)
-def test_who_waits_is_told_the_place_in_the_queue(
-    open_tab: Callable[..., Page], held: Held, language: str, words: str, spoken: str
-):
-    """While one document is read, one user asks, one compares and one opens another document."""
-    busy, asking, comparing, opening = [open_tab(language) for _ in range(4)]
+def test_who_waits_is_told_the_place_in_the_queue(open_tab: Callable[..., Page], held: Held):
+    """While one document is read, one user asks, one compares and two open other documents."""
+    english, chinese = "Waiting for the model, place {} of {} in the queue", "正在等待模型：排在第 {} 位，共 {} 位"
+    busy, asking, comparing, opening = open_tab(), open_tab("zh-CN"), open_tab(), open_tab()
+    also_opening = open_tab("zh-CN")
     for page in (asking, comparing):
         paste(page, TEXT)
         page.locator("#question textarea").fill("What is the toll?")
     start_sample(busy, "Research brief")
     until(held.begun.is_set)
     asking.locator("#ask").click()
-    expect(asking.locator("#conversation").get_by_text(words.format(1, 1))).to_be_in_viewport()
+    expect(asking.locator("#conversation").get_by_text(chinese.format(1, 1))).to_be_in_viewport()
     comparing.locator("#compare").click()
-    expect(comparing.locator("#cards").get_by_text(words.format(2, 2))).to_be_in_viewport()
-    opening.evaluate(_LISTEN)
-    opening.locator("#paste textarea").fill(TEXT)
-    opening.locator("#read").click()
-    expect(opening.locator("#status").get_by_text(words.format(3, 3))).to_be_in_viewport()
-    opening.wait_for_function("text => window.spoken.includes(text)", arg=words.format(3, 3))
-    for page in (asking, comparing, opening):
+    expect(comparing.locator("#cards").get_by_text(english.format(2, 2))).to_be_in_viewport()
+    for place, (page, words) in enumerate(((opening, english), (also_opening, chinese)), start=3):
+        page.evaluate(_LISTEN)
+        page.locator("#paste textarea").fill(TEXT)
+        page.locator("#read").click()
+        expect(page.locator("#status").get_by_text(words.format(place, place))).to_be_in_viewport()
+        page.wait_for_function("text => window.spoken.includes(text)", arg=words.format(place, place))
+    for page in (asking, comparing, opening, also_opening):
         expect(page.locator("body")).not_to_contain_text("queue:")
     held.let_go.set()
     expect(asking.locator("#conversation .figures")).to_have_count(1)
     expect(comparing.locator("#cards .card dl")).to_have_count(3)
-    expect(opening.locator(".doc p")).to_have_count(4)
-    opening.wait_for_function("text => window.spoken.includes(text)", arg=spoken)
+    for page, spoken in ((opening, "Done"), (also_opening, "完成")):
+        expect(page.locator(".doc p")).to_have_count(4)
+        page.wait_for_function("text => window.spoken.includes(text)", arg=spoken)
 
 
 @pytest.mark.parametrize(("language", "said"), [("en-US", "No eraser is loaded"), ("zh-CN", "该方法需要擦除器")])

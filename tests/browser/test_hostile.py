@@ -107,28 +107,27 @@ def test_what_goes_wrong_is_said_in_chinese(open_page: Callable[..., Page], tmp_
     toast(page, "此文档已不在内存中：请重新打开。")
 
 
-@pytest.mark.parametrize(
-    ("language", "lost", "gone"),
-    [
-        ("en-US", "The connection to the server is lost", "This document is no longer in memory: load it again."),
-        ("zh-CN", "与服务器的连接已断开", "此文档已不在内存中：请重新打开。"),
-    ],
-)
-def test_a_server_started_again_under_an_open_tab(
-    open_page: Callable[..., Page], server: Server, language, lost, gone
-):
-    page = open_page(language=language)
-    paste(page, TEXT)
-    page.locator("#question textarea").fill(QUESTION)
+def test_a_server_started_again_under_open_tabs(open_page: Callable[..., Page], server: Server):
+    lost = {"en-US": "The connection to the server is lost", "zh-CN": "与服务器的连接已断开"}
+    gone = {
+        "en-US": "This document is no longer in memory: load it again.",
+        "zh-CN": "此文档已不在内存中：请重新打开。",
+    }
+    tabs = {language: open_page(language=language) for language in lost}
+    for page in tabs.values():
+        paste(page, TEXT)
+        page.locator("#question textarea").fill(QUESTION)
     server.stop()
     try:
-        page.locator("#ask").click()
-        toast(page, lost)
+        for language, page in tabs.items():
+            page.locator("#ask").click()
+            toast(page, lost[language])
     finally:
         server.start()
-    page.locator("#question textarea").fill(QUESTION)
-    page.locator("#ask").click()
-    toast(page, gone)
-    paste(page, TEXT + "\n\nAgain.")
-    ask(page, QUESTION)
+    for language, page in tabs.items():
+        page.locator("#question textarea").fill(QUESTION)
+        page.locator("#ask").click()
+        toast(page, gone[language])
+        paste(page, TEXT + "\n\nAgain.")
+        ask(page, QUESTION)
     open_page.errors.clear()  # type: ignore[attr-defined]  # the browser reports the connections that broke
