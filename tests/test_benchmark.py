@@ -112,11 +112,12 @@ def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, t
             assert [row["member"] for row in results.find("memory", **cell._asdict())] == members
     start = max(64, len(ours.prompt.head_ids))
     assert fake.ran[:2] == [(way, Span(start, start + 20)) for way in fake.ways]
-    assert fake.reads == 2
+    assert fake.reads == 4  # three repeats, and once more after the stop
+    assert len(results.find("prefill", length=300)) == 3
     again = Results(tmp_path / "results.jsonl")
     measure(ours, [fake], ids, whole, SPEEDS, again)
     assert again.rows == results.rows
-    assert fake.reads == 2
+    assert fake.reads == 4
 
 
 def test_a_member_that_used_its_budget_is_not_repeated(llama, ids, tmp_path, clock):
@@ -240,7 +241,7 @@ def test_the_report_says_what_the_rows_say(tmp_path):
     assert f"| `kveraser` | {eraser} | {eraser} | ×1 |" in lines
     assert f"| `full_recompute` | {first} | {second} | ×2 |" in lines
     assert "| `full_recompute` | 100 tokens erased at the start | 1,024 to 2,048 | ×2 | ×1 | 2.00 |" in lines
-    assert "| kveraser | 2.000 (n=1) | 0.5 | 4 |" in lines
+    assert "| kveraser | 2.000 (2.000 to 2.000) | 0.500 | 4 | 1 |" in lines
     assert "Loading the model from a warm cache: 1.25 s." in report
     assert "Other processes used 0.50 cores" in report
 

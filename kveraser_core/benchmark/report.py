@@ -102,19 +102,16 @@ def _length(summary: Summary, length: int) -> list[str]:
     lines = [
         f"## {_tokens(summary, length)}",
         "",
-        "| | context read, s | limit, s | × |",
-        "| --- | --- | --- | --- |",
+        "| | context read, s | limit, s | × | n |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    prefills = summary.about("prefill", length=length)
-    for row in prefills:
-        ratio = row["seconds"] / row["limit_s"] if row["limit_s"] else None
-        lines.append(
-            f"| {row['program']} | {row['seconds']:.3f} (n=1) | {_number(row['limit_s'])} | {_number(ratio)} |"
-        )
+    for program, figure in summary.readings(length).items():
+        lines.append(f"| {program} | {' | '.join(_figure(figure))} | {figure.n} |")
     lines.append("")
+    context_bytes = summary.about("prefill", length=length)[0]["context_bytes"]
     for place in summary.places:
         if members := summary.members(place, length):
-            lines += _cell(summary, place, length, members, prefills[0]["context_bytes"])
+            lines += _cell(summary, place, length, members, context_bytes)
     return lines
 
 

@@ -31,6 +31,13 @@ class Figure:
     n: int
     limit: float | None
 
+    @classmethod
+    def of(cls, rows: Sequence[Row], name: str, limit: str) -> "Figure":
+        """What `rows` say under `name`, with their limits under `limit`."""
+        values = [row[name] for row in rows]
+        limits = [row[limit] for row in rows if row[limit] is not None]
+        return cls(median(values), min(values), max(values), len(values), median(limits) if limits else None)
+
     @property
     def ratio(self) -> float | None:
         """How many times the limit it is."""
@@ -66,9 +73,16 @@ class Summary:
         rows = self.about("run", **place._asdict(), length=length, member=member)
         if not rows:
             return None
-        values = [row[name] for row in rows]
-        limits = [row[_LIMITS[name]] for row in rows if row[_LIMITS[name]] is not None]
-        return Figure(median(values), min(values), max(values), len(values), median(limits) if limits else None)
+        return Figure.of(rows, name, _LIMITS[name])
+
+    def readings(self, length: int) -> dict[str, Figure]:
+        """The seconds in which each program read a context."""
+        rows = self.about("prefill", length=length)
+        programs = dict.fromkeys(row["program"] for row in rows)
+        return {
+            program: Figure.of([row for row in rows if row["program"] == program], "seconds", "limit_s")
+            for program in programs
+        }
 
     def curve(self, name: str, place: Place, member: str) -> list[tuple[int, Figure]]:
         """That figure at every length where it was measured, the shortest first."""
