@@ -25,6 +25,8 @@ _LONG = 3000
 """Keys from which on products are faster for a single query."""
 _ROWS, _SCORES = 768, 768 * 2048
 _SAMPLED = 64
+_ALIGNED = 32
+"""Keys that are masked begin at a multiple of this, which the products and exponentials are fast for."""
 _LN_2 = math.log(2)
 
 
@@ -113,7 +115,9 @@ def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
         last = min(first + _ROWS, new * groups)
         limits = seen[torch.arange(first, last) // groups]
         past, end = int(limits[0]), int(limits[-1])
-        late = torch.arange(past, end) >= limits[:, None]
+        past -= past % _ALIGNED if past < end else 0
+        late = torch.zeros(last - first, end - past, dtype=rows.dtype)
+        late.masked_fill_(torch.arange(past, end) >= limits[:, None], -torch.inf)
         for head in range(kv_heads):
             out[head, first:last], lse[head, first:last] = _block(
                 rows[head, first:last], key[0, head, :end], value[0, head, :end], scale, past, late
@@ -123,7 +127,10 @@ def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
 
 
 def _block(rows: Tensor, key: Tensor, value: Tensor, scale: float, past: int, late: Tensor) -> tuple[Tensor, Tensor]:
-    """Attention of `rows`, `[n, dim]`, to `key`, `[length, dim]`; `late`, `[n, length - past]`, is not seen."""
+    """Attention of `rows`, `[n, dim]`, to `key`, `[length, dim]`.
+
+    `late`, `[n, length - past]`, is added to the last scores: minus infinity where a row does not see a key.
+    """
     count, length = len(rows), len(key)
     width = max(_SCORES // count, 1)
     ends = key if length <= 2 * _SAMPLED else torch.cat((key[:_SAMPLED], key[-_SAMPLED:]))
@@ -135,7 +142,7 @@ def _block(rows: Tensor, key: Tensor, value: Tensor, scale: float, past: int, la
         scores = buffer[:, : end - start].copy_(top.neg().expand(-1, end - start))
         scores.addmm_(rows, key[start:end].T, alpha=scale / _LN_2)
         if start >= past:
-            scores.masked_fill_(late[:, start - past : end - past], -torch.inf)
+            scores += late[:, start - past : end - past]
         weights = scores.exp2_()
         total += weights.sum(-1, keepdim=True)
         summed += weights @ value[start:end]
