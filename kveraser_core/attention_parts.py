@@ -54,8 +54,7 @@ def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
     """Attention of query i to the first `seen[i]` keys, one at least and never fewer than before."""
     if _products_are_faster(query, key.shape[2]):
         return _by_products(query, key, value, scale, seen)
-    mask = torch.arange(key.shape[2]) < seen[:, None]
-    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
+    bias = _unseen(seen, 0, key.shape[2], query.dtype)
     return _flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)
 
 
@@ -75,6 +74,12 @@ def _has_tiles() -> bool:
 
 def _products_are_faster(query: Tensor, past: int) -> bool:
     return query.shape[2] * past >= _LARGE and query.dtype == torch.bfloat16 and not _has_tiles()
+
+
+def _unseen(seen: Tensor, start: int, end: int, dtype: torch.dtype) -> Tensor:
+    """What to add to the scores of the keys `[start, end)`: minus infinity from key `seen[i]` on in row i."""
+    bias = torch.zeros(len(seen), end - start, dtype=dtype)
+    return bias.masked_fill_(torch.arange(start, end) >= seen[:, None], -torch.inf)
 
 
 def _unmasked(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Part:
@@ -116,8 +121,7 @@ def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
         limits = seen[torch.arange(first, last) // groups]
         past, end = int(limits[0]), int(limits[-1])
         past -= past % _ALIGNED if past < end else 0
-        late = torch.zeros(last - first, end - past, dtype=rows.dtype)
-        late.masked_fill_(torch.arange(past, end) >= limits[:, None], -torch.inf)
+        late = _unseen(limits, past, end, rows.dtype)
         for head in range(kv_heads):
             out[head, first:last], lse[head, first:last] = _block(
                 rows[head, first:last], key[0, head, :end], value[0, head, :end], scale, past, late
