@@ -1,13 +1,13 @@
-"""An eraser: a LoRA adapter in PEFT format, switched on for one pass over a span and off again.
+"""An eraser: a LoRA adapter in PEFT format, switched on for one pass of an erase and off again.
 
 While it is off the backbone holds its own modules, untouched: prefill and generation pay nothing for it.
-Beside the LoRA weights it may have a bias for each layer and head, by which the states it wrote are seen
-more or less strongly, and write over a span's first slots only; PEFT does not know that file and leaves it
-alone. Only safetensors are read.
+A `steering.json` beside the weights may say that it was trained with lookahead; PEFT leaves that file alone.
+Weights are read from safetensors only.
 Adapters saved by PEFT from AutoModel and from AutoModelForCausalLM name the same weights with different
 prefixes; both load.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +27,8 @@ from transformers import PreTrainedModel
 from kveraser_core.errors import KVEraserError
 
 _WEIGHTS = "adapter_model.safetensors"
-_STEERING_FILE = "steering.safetensors"
-BIAS = ("steering", "bias")
-_SLOTS = "slots"
+_STEERING = "steering.json"
+_LOOKAHEAD = "lookahead"
 _ADAPTER = "eraser"
 _KEY = re.compile(r"^(?:base_model\.)?(?:model\.)*(layers\.\d+\..+?)\.(lora_[AB])\.(?:\w+\.)?weight$")
 
@@ -52,29 +51,20 @@ class Adapter:
     """One eraser on one backbone.
 
     `weights` are its LoRA weights by module path below the decoder and `lora_A` or `lora_B`:
-    `[rank, in]` and `[out, rank]`; and under `BIAS`, where it has one, its bias. `slots` is how many of a
-    span's first slots it writes over, `None` for all; the others are not seen.
+    `[rank, in]` and `[out, rank]`. `lookahead` is how many tokens behind a span it is run over at most;
+    `None` for an eraser that is run over the span's own tokens, as in the paper.
     """
 
-    def __init__(
-        self, source: str, config: LoraConfig, switches: list[_Switch], bias: Tensor | None, slots: int | None
-    ) -> None:
+    def __init__(self, source: str, config: LoraConfig, switches: list[_Switch], lookahead: int | None) -> None:
         self.source = source
         self.config = config
-        self.slots = slots
+        self.lookahead = lookahead
         self._switches = switches
         self.weights: dict[tuple[str, str], nn.Parameter] = {
             (switch.path, which): getattr(switch.adapted, which)[_ADAPTER].weight
             for switch in switches
             for which in ("lora_A", "lora_B")
         }
-        if bias is not None:
-            self.weights[BIAS] = nn.Parameter(bias, requires_grad=False)
-
-    @property
-    def bias(self) -> Tensor | None:
-        """What is added to attention scores of the states it wrote: `[layers, heads]` in nats."""
-        return self.weights.get(BIAS)
 
     def low_rank(self, path: str) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """What is added to the product of module `path`: `[rank, in]`, and `[out, rank]` with the scale in it."""
@@ -104,13 +94,10 @@ class Adapter:
         tensors = {
             f"base_model.model.model.{path}.{which}.weight": weight.detach().bfloat16().contiguous().cpu()
             for (path, which), weight in self.weights.items()
-            if (path, which) != BIAS
         }
         save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
-        steering = {BIAS[1]: None if self.bias is None else self.bias.detach().cpu(), _SLOTS: self.slots}
-        kept = {name: torch.as_tensor(value) for name, value in steering.items() if value is not None}
-        if kept:
-            save_file(kept, folder / _STEERING_FILE)
+        if self.lookahead is not None:
+            (folder / _STEERING).write_text(json.dumps({_LOOKAHEAD: self.lookahead}) + "\n")
 
 
 def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype | None = None) -> Adapter:
@@ -122,7 +109,6 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     try:
         config = PeftConfig.from_pretrained(str(folder))
         tensors = load_file(folder / _WEIGHTS)
-        steering = load_file(folder / _STEERING_FILE) if (folder / _STEERING_FILE).exists() else {}
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise AdapterError(
             f"{source} is not an eraser: it needs an adapter_config.json and {_WEIGHTS} as PEFT saves them."
@@ -130,15 +116,10 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     if not isinstance(config, LoraConfig):
         raise AdapterError(f"{source} is a {config.peft_type} adapter: an eraser is a LoRA adapter.")
     weights = {_name(key, source): tensor for key, tensor in tensors.items()}
-    bias, slots = steering.get(BIAS[1]), steering.get(_SLOTS)
-    _check_shapes(model, weights, bias, source)
-    if slots is not None and (slots.ndim or slots < 1):
-        raise AdapterError(f"{source} is damaged: it says over how many slots it writes, and not with one number.")
+    _check_shapes(model, weights, source)
     paths = sorted({path for path, _ in weights})
-    adapter = add_lora(model, config, paths, str(source), dtype, bias, None if slots is None else int(slots))
+    adapter = add_lora(model, config, paths, str(source), dtype, _lookahead(folder, source))
     for key, weight in adapter.weights.items():
-        if key == BIAS:
-            continue
         if key not in weights or weights[key].shape != weight.shape:
             raise AdapterError(f"{source} is damaged: {key[0]} has no {key[1]} of rank {config.r}.")
         weight.data.copy_(weights[key])
@@ -151,13 +132,11 @@ def add_lora(
     paths: list[str],
     source: str,
     dtype: torch.dtype | None = None,
-    bias: Tensor | None = None,
-    slots: int | None = None,
+    lookahead: int | None = None,
 ) -> Adapter:
     """A new LoRA adapter on the modules `paths` below the model's decoder, switched off.
 
-    Its weights are those that PEFT starts with, in `dtype`, by default the model's; `bias` is kept in fp32,
-    and `slots` is what `Adapter` says.
+    Its weights are those that PEFT starts with, in `dtype`, by default the model's.
     """
     decoder = model.get_decoder()
     plain = {path: decoder.get_submodule(path) for path in paths}
@@ -171,9 +150,9 @@ def add_lora(
         holder = decoder.get_submodule(parent)
         switches.append(_Switch(path, holder, name, plain[path], decoder.get_submodule(path)))
         setattr(holder, name, plain[path])
-    adapter = Adapter(source, config, switches, None if bias is None else bias.float().to(model.device), slots)
-    for key, weight in adapter.weights.items():
-        weight.data = weight.data if key == BIAS else weight.data.to(dtype or model.dtype)
+    adapter = Adapter(source, config, switches, lookahead)
+    for weight in adapter.weights.values():
+        weight.data = weight.data.to(dtype or model.dtype)
         weight.requires_grad_(False)
     return adapter
 
@@ -183,11 +162,23 @@ def _folder(source: str | Path) -> Path:
     if path.is_dir():
         return path
     try:
-        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS, _STEERING_FILE]))
+        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS, _STEERING]))
     except (HFValidationError, OSError) as error:
         raise AdapterError(
             f"There is no eraser {source}: give a folder or a hub id that can be reached from here."
         ) from error
+
+
+def _lookahead(folder: Path, source: str | Path) -> int | None:
+    if not (folder / _STEERING).exists():
+        return None
+    try:
+        lookahead = json.loads((folder / _STEERING).read_text())[_LOOKAHEAD]
+    except (OSError, ValueError, TypeError, KeyError):
+        lookahead = None
+    if not isinstance(lookahead, int) or lookahead < 1:
+        raise AdapterError(f"{source} is damaged: its {_STEERING} does not say how many tokens it looks ahead.")
+    return lookahead
 
 
 def _name(key: str, source: str | Path) -> tuple[str, str]:
@@ -197,15 +188,7 @@ def _name(key: str, source: str | Path) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _check_shapes(
-    model: PreTrainedModel, weights: dict[tuple[str, str], Tensor], bias: Tensor | None, source: str | Path
-) -> None:
-    heads = model.config.num_hidden_layers, model.config.num_attention_heads
-    if bias is not None and tuple(bias.shape) != heads:
-        raise AdapterError(
-            f"{source} does not fit this model: its bias is {' x '.join(map(str, bias.shape))}, "
-            f"the model has {heads[0]} layers with {heads[1]} heads."
-        )
+def _check_shapes(model: PreTrainedModel, weights: dict[tuple[str, str], Tensor], source: str | Path) -> None:
     modules = dict(model.get_decoder().named_modules())
     for (path, which), tensor in weights.items():
         module = modules.get(path)

@@ -76,8 +76,7 @@ def layout_attention(
         elif piece.end is None:
             parts.append(attend(query, keys, values, scale, own=query.shape[2]))
         elif piece.start < piece.end:
-            out, lse = attend(turned[piece.shift], keys, values, scale)
-            parts.append((out, lse if piece.bias is None else lse + piece.bias[layer][:, None]))
+            parts.append(attend(turned[piece.shift], keys, values, scale))
     return merge(parts).to(query.dtype)
 
 
@@ -90,17 +89,12 @@ def _masked_layout_attention(
         slots = torch.arange(length, device=query.device)
         own = slots[length - new :] if layout.queries is None else layout.queries.to(query.device)
         mask = (slots <= own[:, None])[None, None]
-    scores = torch.zeros(1, query.shape[1], new, length, dtype=query.dtype, device=query.device)
-    scores = scores.masked_fill(~mask, -torch.inf)
-    pieces = [Piece(p.start, length if p.end is None else p.end, p.shift, p.bias) for p in layout.pieces]
+    pieces = [Piece(p.start, length if p.end is None else p.end, p.shift) for p in layout.pieces]
     keys = [layout.rotation.shift(key[:, :, p.start : p.end], layer, p.shift) for p in pieces]
-    biased = [
-        scores[..., p.start : p.end] + (0 if p.bias is None else p.bias[layer][None, :, None, None].to(query.dtype))
-        for p in pieces
-    ]
     values = [value[:, :, p.start : p.end] for p in pieces]
+    seen = torch.cat([mask[..., p.start : p.end] for p in pieces], dim=-1)
     expanded = _expanded(query, torch.cat(keys, dim=2), torch.cat(values, dim=2))
-    return scaled_dot_product_attention(query, *expanded, attn_mask=torch.cat(biased, dim=-1), scale=scale)
+    return scaled_dot_product_attention(query, *expanded, attn_mask=seen, scale=scale)
 
 
 def _has_fast_parts(query: Tensor) -> bool:

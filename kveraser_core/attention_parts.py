@@ -51,7 +51,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0
 
 
 def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor) -> Part:
-    """Attention of query i to the first `seen[i]` keys, one at least and never fewer than before."""
+    """Attention of query i to the first `seen[i]` keys: more than the query before it, the last one to all."""
+    if int(seen[0]) == key.shape[2] - len(seen) + 1:  # one more key a row
+        return attend(query, key, value, scale, own=len(seen))
     if _products_are_faster(query, key.shape[2]):
         return _by_products(query, key, value, scale, seen)
     bias = _unseen(seen, 0, key.shape[2], query.dtype)

@@ -53,7 +53,7 @@ class EditableLayer(CacheLayerMixin):
 
     def __init__(self, capacity: int) -> None:
         super().__init__()
-        self.limit = self.capacity = capacity
+        self.capacity = capacity
         self.length = 0
         self.layout: Layout | None = None
         self.targets: Tensor | None = None
@@ -90,9 +90,9 @@ class EditableLayer(CacheLayerMixin):
             keys, values = self.filled()
             return laid_out(keys, self.layout), values
         start, end = self.length, self.length + key_states.shape[2]
-        if end > self.limit:
+        if end > self.capacity:
             raise CacheFull(
-                f"The cache has room for {self.limit - start:,} more tokens and {end - start:,} were to be "
+                f"The cache has room for {self.capacity - start:,} more tokens and {end - start:,} were to be "
                 "written: ask a shorter question, drop earlier turns or allow fewer answer tokens."
             )
         self.key_buffer[:, :, start:end] = key_states
@@ -206,26 +206,6 @@ class EditableCache(Cache):
             else:
                 keys, values = source.editable[index].filled()
             layer.update(self.rotation.shift(keys[:, :, start:end], index, shift), values[:, :, start:end])
-
-    @contextmanager
-    def overwriting(self, start: int, end: int, layout: Layout | None = None) -> Iterator[None]:
-        """Let passes inside write over the slots `[start, end)`, seeing only the slots before them.
-
-        These are read as `layout` says. All other slots, the length, the next position and the cache's
-        own layout are as before afterwards.
-        """
-        length, lead, own_layout = self.length, self._position_lead, self.layout
-        for layer in self.editable:
-            layer.set_length(start)
-            layer.limit = end
-        self._position_lead, self.layout = 0, layout
-        try:
-            yield
-        finally:
-            for layer in self.editable:
-                layer.limit = layer.capacity
-                layer.set_length(length)
-            self._position_lead, self.layout = lead, own_layout
 
     @contextmanager
     def rewriting(self, slots: Sequence[int], layout: Layout) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""How the slots of a cache are read: which of them, from which distance and how strongly.
+"""How the slots of a cache are read: which of them, and from which distance.
 
 RoPE depends on the distance between a query and a key only, so instead of moving the keys before a gap
 towards it, queries are turned back by the gap's length when they read them: the gap is closed, no key is
@@ -16,14 +16,12 @@ from kveraser_core.rope import KeyRotation
 class Piece:
     """The slots `[start, end)`, read as if they were `shift` positions further on.
 
-    `bias`, `[layers, heads]` in nats, is added to the attention scores of these slots. Without an `end`
-    the piece goes on to the newest slot.
+    Without an `end` the piece goes on to the newest slot.
     """
 
     start: int
     end: int | None = None
     shift: int = 0
-    bias: Tensor | None = None
 
 
 @dataclass(frozen=True)

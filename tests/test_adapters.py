@@ -112,8 +112,9 @@ def test_a_name_that_cannot_be_reached_is_refused(monkeypatch):
         load_adapter(tiny_model("llama"), "someone/nothing")
 
 
-def test_a_number_of_slots_that_is_none_is_refused(save_adapter):
+@pytest.mark.parametrize("damaged", ["", "[32]", "{}", '{"lookahead": "many"}', '{"lookahead": 0}'])
+def test_a_steering_file_without_its_number_is_refused(save_adapter, damaged):
     folder = save_adapter()
-    save_file({"slots": torch.tensor([4, 4])}, folder / "steering.safetensors")
+    (folder / "steering.json").write_text(damaged)
     with pytest.raises(AdapterError, match="damaged"):
         load_adapter(tiny_model("llama"), folder)

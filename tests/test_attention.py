@@ -61,13 +61,12 @@ def test_bf16_stays_within_one_rounding_of_fp32(monkeypatch, tiles, new, length,
 @pytest.mark.parametrize("long", [20, 6100])
 @pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_layout_says_which_keys_are_seen_from_where_and_how_strongly(new, long, grad, masked):
+def test_a_layout_says_which_keys_are_seen_and_from_where(new, long, grad, masked):
     torch.manual_seed(0)
     past, scale, rotation = 30 + long, 0.25, KeyRotation(torch.tensor([1.0, 0.3, 0.1, 0.02]), [True, True])
-    bias = torch.randn(2, 4)
     query = torch.randn(1, 4, new, 8, requires_grad=grad)
     key, value = torch.randn(2, 1, 2, past + new, 8)
-    layout = Layout(rotation, (Piece(0, 10, 7), Piece(15, 20, 0, bias), Piece(30)))
+    layout = Layout(rotation, (Piece(0, 10, 7), Piece(15, 20), Piece(30)))
     mask = torch.ones(1, 1, new, past + new, dtype=torch.bool).tril(past) if masked else None
     out = layout_attention(query, key, value, scale, layout, 1, mask)
     seen = [*range(10), *range(15, 20), *range(30, past + new)]
@@ -76,6 +75,5 @@ def test_a_layout_says_which_keys_are_seen_from_where_and_how_strongly(new, long
         for row in range(new):
             slots = torch.tensor([slot for slot in seen if slot <= past + row])
             scores = turned[0, head // 2, slots] @ query[0, head, row] * scale
-            scores[10:15] += bias[1, head]
             expected = scores.softmax(0) @ value[0, head // 2, slots]
             torch.testing.assert_close(out[0, head, row], expected, atol=2e-6, rtol=1e-4)

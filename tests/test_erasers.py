@@ -1,9 +1,10 @@
 """Every erase method against references that do not use the editable cache."""
 
+import json
+
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import save_file
 from transformers import DynamicCache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
@@ -12,6 +13,7 @@ from kveraser_core.context import read_context
 from kveraser_core.erasers import METHODS, UnknownMethod, get_method
 from kveraser_core.erasers.kveraser_repair import KVEraserRepair
 from kveraser_core.erasers.local_repair import LocalRepair
+from kveraser_core.erasers.staleness import stale_tokens
 from kveraser_core.generation import Sampling, generate
 from kveraser_core.spans import Span
 from tests.conftest import TEXT, tiny_model
@@ -78,11 +80,11 @@ def plain_model(context):
     return tiny_model(context.backbone.model.config.model_type, "sdpa")
 
 
-def load_eraser(context, save_adapter, zero=False, slots=None):
+def load_eraser(context, save_adapter, zero=False, lookahead=None):
     kind = context.backbone.model.config.model_type
     folder = save_adapter(kind, zero=zero)
-    if slots:
-        save_file({"slots": torch.tensor(slots)}, folder / "steering.safetensors")
+    if lookahead:
+        (folder / "steering.json").write_text(json.dumps({"lookahead": lookahead}))
     context.backbone.load_eraser(folder)
     return PeftModel.from_pretrained(tiny_model(kind, "sdpa"), folder)
 
@@ -180,13 +182,23 @@ def moved_together(context, layers, spans, slots, back=0):
     ]
 
 
-def read_again(context, model, layers, spans, span):
-    """What `model` makes of the tokens of `span` behind what stands before it, other spans left out."""
-    before = [other for other in spans if other.end <= span.start]
-    past = moved_together(context, layers, before, [s for s in kept_slots(context, before) if s < span.start])
-    positions = torch.arange(span.start, span.end)[None]
-    read = read_by_transformers(model, context.ids[span.start : span.end], past, positions)
-    return [tuple(tensor[:, :, -len(span) :] for tensor in layer) for layer in read]
+def read_again(context, model, layers, unseen, slots, ids):
+    """What `model` makes of `ids` in `slots`, behind what stands before them but for the `unseen` slots."""
+    before = [other for other in unseen if other.end <= slots.start]
+    past = moved_together(context, layers, before, [s for s in kept_slots(context, before) if s < slots.start])
+    positions = torch.arange(slots.start, slots.end)[None]
+    read = read_by_transformers(model, ids, past, positions)
+    return [tuple(tensor[:, :, -len(slots) :] for tensor in layer) for layer in read]
+
+
+def ahead(context, spans, lookahead):
+    """For each span the slots that hold the tokens behind it, and these tokens' own."""
+    ends = [*(span.start for span in spans[1:]), len(context.ids)]
+    counts = [min(lookahead, len(span), end - span.end) for span, end in zip(spans, ends, strict=True)]
+    return [
+        (Span(span.start, span.start + count), Span(span.end, span.end + count))
+        for span, count in zip(spans, counts, strict=True)
+    ]
 
 
 def test_kveraser_with_a_zero_adapter_writes_the_states_again(context, save_adapter):
@@ -204,7 +216,7 @@ def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(context, sp
     untouched = kept_slots(context, spans)
     assert same(select(after, untouched), select(before, untouched))
     for span in spans:
-        expected = read_again(context, reference, before, spans, span)
+        expected = read_again(context, reference, before, spans, span, context.ids[span.start : span.end])
         close(select(after, range(span.start, span.end)), expected)
     assert not same(after, before)
     assert erased.cache.length == len(context.ids)
@@ -215,28 +227,35 @@ def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(context, sp
     assert context.cache.layout is None
 
 
-def test_kveraser_repair_recomputes_scattered_tokens_in_place(context, save_adapter):
+@pytest.mark.parametrize("lookahead", [None, 9])
+def test_kveraser_repair_recomputes_scattered_tokens_in_place(context, save_adapter, lookahead):
     """Each as if it had been read alone, behind what the cache holds before it, the span left out."""
-    reference = load_eraser(context, save_adapter)
+    reference = load_eraser(context, save_adapter, lookahead=lookahead)
     before = states(context.cache)
     (span,) = one(context)
-    method = KVEraserRepair(k=6)
-    stale = [slot for part in method.stale(context, [span]) for slot in range(part.start, part.end)]
+    chosen = stale_tokens(context.backbone, context.ids, [span], 0, 6)
+    stale = [slot for part in chosen for slot in range(part.start, part.end)]
     assert len(stale) == 6
     expected = [tuple(tensor.clone() for tensor in layer) for layer in before]
+    reader = reference if lookahead else plain_model(context)
     for slot in stale:
         past = moved_together(
             context, expected, [span], [kept for kept in kept_slots(context, [span]) if kept < slot]
         )
-        read = read_by_transformers(plain_model(context), [context.ids[slot]], past, torch.tensor([[slot]]))
+        read = read_by_transformers(reader, [context.ids[slot]], past, torch.tensor([[slot]]))
         for (keys, values), (new_keys, new_values) in zip(expected, read, strict=True):
             keys[:, :, slot], values[:, :, slot] = new_keys[:, :, -1], new_values[:, :, -1]
-    erased = method.erase(context, [span])
+    erased = KVEraserRepair(k=6).erase(context, [span])
     after = states(erased.cache)
     close(select(after, stale), select(expected, stale))
     untouched = [slot for slot in kept_slots(context, [span]) if slot not in stale]
     assert same(select(after, untouched), select(before, untouched))
-    close(select(after, range(span.start, span.end)), read_again(context, reference, before, [span], span))
+    inside = range(span.start, span.end)
+    if lookahead:
+        assert same(select(after, inside), select(before, inside))
+    else:
+        steering = read_again(context, reference, before, [span], span, [context.ids[slot] for slot in inside])
+        close(select(after, inside), steering)
     erased.release()
     assert same(states(context.cache), before)
 
@@ -252,32 +271,53 @@ def test_kveraser_repair_of_everything_leaves_full_recomputes_suffix(context, sp
     close(seen, [(rotation.shift(keys, number, gap), values) for number, (keys, values) in enumerate(exact)])
 
 
-def test_an_eraser_for_fewer_slots_writes_a_spans_first_ones(context, spans, save_adapter):
-    reference = load_eraser(context, save_adapter, slots=6)
+def test_an_eraser_with_lookahead_writes_the_tokens_behind_a_span_over_its_slots(context, spans, save_adapter):
+    reference = load_eraser(context, save_adapter, lookahead=9)
     before = states(context.cache)
     erased = get_method("kveraser").erase(context, spans)
     after = states(erased.cache)
-    steered = [Span(span.start, min(span.start + 6, span.end)) for span in spans]
-    for span in steered:
-        close(select(after, range(span.start, span.end)), read_again(context, reference, before, spans, span))
-    untouched = kept_slots(context, steered)
+    looked = ahead(context, spans, 9)
+    unseen = [Span(slots.end, tokens.end) for slots, tokens in looked]
+    for slots, tokens in looked:
+        if slots:
+            ids = context.ids[tokens.start : tokens.end]
+            expected = read_again(context, reference, after, unseen, slots, ids)
+            close(select(after, range(slots.start, slots.end)), expected)
+    untouched = kept_slots(context, [slots for slots, _ in looked])
     assert same(select(after, untouched), select(before, untouched))
+    assert erased.extra_bytes == sum(len(slots) for slots, _ in looked) * context.cache.used_bytes // len(context.ids)
     erased.release()
     assert same(states(context.cache), before)
 
 
-@pytest.mark.parametrize("slots", [None, 6])
+def test_looking_ahead_with_a_zero_adapter_answers_as_local_repair_does(context, save_adapter):
+    load_eraser(context, save_adapter, zero=True, lookahead=9)
+    question = context.prompt.question_ids("What is the toll?")
+
+    def asked(method):
+        erased = method.erase(context, one(context))
+        with erased.cache.appending():
+            hidden = context.backbone.encode(question, erased.cache)
+        erased.release()
+        return hidden
+
+    torch.testing.assert_close(asked(get_method("kveraser")), asked(LocalRepair(9)), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("lookahead", [None, 9])
 @pytest.mark.parametrize("name", METHODS)
-def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, slots, context, spans, save_adapter):
-    load_eraser(context, save_adapter, slots=slots)
+def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, lookahead, context, spans, save_adapter):
+    load_eraser(context, save_adapter, lookahead=lookahead)
     erased = get_method(name).erase(context, spans)
     question = context.prompt.question_ids("What is the toll?")
     held, position = states(erased.cache), erased.cache.next_position
     back = sum(map(len, spans))
     past = held
     if name.startswith("kveraser"):
-        unseen = [Span(span.start + slots, span.end) for span in spans if slots and len(span) > slots]
-        past = moved_together(context, held, spans, kept_slots(context, unseen), back)
+        gaps = spans
+        if lookahead and name == "kveraser":
+            gaps = [Span(slots.end, tokens.end) for slots, tokens in ahead(context, spans, lookahead)]
+        past = moved_together(context, held, gaps, kept_slots(context, gaps if lookahead else []), back)
     with erased.cache.appending():
         hidden = context.backbone.encode(question, erased.cache)
     cache = DynamicCache()

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kveraser_core.adapters import BIAS
 from kveraser_core.backbone import Backbone
 
 
@@ -76,7 +75,7 @@ class ModelSize:
         heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
         head_dim = getattr(config, "head_dim", None) or hidden // heads
         layer = 2 * hidden * head_dim * (heads + kv_heads) + 3 * hidden * inner
-        lora = backbone.eraser.weights.items() if backbone.eraser else ()
+        lora = backbone.eraser.weights.values() if backbone.eraser else ()
         projections = config.num_hidden_layers * layer
         width = backbone.model.dtype.itemsize
         return cls(
@@ -86,7 +85,7 @@ class ModelSize:
             head_dim=head_dim,
             projections=projections,
             head=hidden * config.vocab_size,
-            adapter=sum(weight.numel() for key, weight in lora if key != BIAS),
+            adapter=sum(weight.numel() for weight in lora),
             width=width,
             row_bytes=backbone.row_bytes or projections * width,
         )

@@ -9,12 +9,13 @@ from kveraser_core.benchmark.limits import Block, ModelSize, StepWork, Work
 from kveraser_core.context import Context
 from kveraser_core.erasers import get_method
 from kveraser_core.erasers.base import ErasedCache
-from kveraser_core.erasers.kveraser import KVEraser, steered_slots
+from kveraser_core.erasers.kveraser import KVEraser, Rewrite
 from kveraser_core.erasers.local_repair import LocalRepair
 from kveraser_core.generation import Generated, Sampling, generate, prefill
-from kveraser_core.kv_cache import synchronize
+from kveraser_core.kv_cache import EditableCache, synchronize
+from kveraser_core.layout import Piece
 from kveraser_core.prompts import Prompt
-from kveraser_core.spans import Span
+from kveraser_core.spans import Span, merge_spans
 
 FRESH = "fresh_prefill"
 _WARM_TOKENS, _WARM_SPAN = 300, Span(100, 150)
@@ -72,7 +73,7 @@ class Ours(Contender):
         erase_s = time.perf_counter() - started
         *_, answer = generate(self.backbone, erased.cache, self.question_ids, Sampling(max_tokens=DECODED + 1))
         assert isinstance(answer, Generated)
-        work = self._work(way, context, span, erased.cache.length - len(context.ids))
+        work = self._work(way, context, span, erased.cache)
         erased.release()
         return Sample(
             erase_s=erase_s,
@@ -82,13 +83,13 @@ class Ours(Contender):
             work=work,
         )
 
-    def _work(self, way: str, context: Context, span: Span, added: int) -> StepWork:
-        """What `way` needs at the least, the slots of `span` read in place and nothing copied."""
-        keeps_slots = way in ("none", "erratum", "kveraser", "kveraser_repair")
-        seen = len(context.ids) + (max(added, 0) if keeps_slots else -len(span))
+    def _work(self, way: str, context: Context, span: Span, erased: EditableCache) -> StepWork:
+        """What `way` needs at the least, with nothing copied."""
+        pieces = erased.layout.pieces if erased.layout else [Piece(0, erased.length)]
+        seen = sum((erased.length if piece.end is None else piece.end) - piece.start for piece in pieces)
         asked = len(self.question_ids)
         return StepWork(
-            self._erase_work(way, context, span, added),
+            self._erase_work(way, context, span, erased.length - len(context.ids)),
             self.size.reading([Block(asked, seen)], logits=1),
             self.size.reading([Block(1, seen + asked + DECODED // 2)], logits=1),
         )
@@ -99,14 +100,19 @@ class Ours(Contender):
         if method is None:
             return self.prefill_work(len(context.ids) - len(span))
         if isinstance(method, KVEraser):
-            again = [Block(len(slots), slots.start - len(span)) for slots in method.stale(context, [span])]
-            (steered,) = steered_slots([span], self.backbone.needed_eraser)
-            return self.size.reading([Block(len(steered), span.start), *again], adapted=len(steered))
+            works = [self._rewrite_work(rewrite, span) for rewrite in method.rewrites(context, [span])]
+            return Work(sum(work.flops for work in works), sum(work.moved for work in works))
         if isinstance(method, LocalRepair):
             return self.size.reading([Block(min(method.k, suffix), span.start)])
         if way == "full_recompute":
             return self.size.reading([Block(suffix, span.start)])
         return self.size.reading([Block(added, len(context.ids))]) if way == "erratum" else Work()
+
+    def _rewrite_work(self, rewrite: Rewrite, span: Span) -> Work:
+        """What one pass of an erase needs: each token sees the slots before its own but for the span's."""
+        runs = merge_spans(Span(slot, slot + 1) for slot in rewrite.slots)
+        blocks = [Block(len(run), run.start - (len(span) if run.start >= span.end else 0)) for run in runs]
+        return self.size.reading(blocks, adapted=len(rewrite.slots) if rewrite.erasing else 0)
 
 
 def _fresh(context: Context, span: Span) -> ErasedCache:

@@ -1,48 +1,94 @@
 """KVEraser: write learned steering states over the span's slots (arXiv 2606.17034)."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 
-from kveraser_core.adapters import Adapter
 from kveraser_core.context import Context
 from kveraser_core.erasers.base import ErasedCache, EraseMethod, kept
-from kveraser_core.generation import prefill
+from kveraser_core.generation import CHUNK
 from kveraser_core.layout import Layout, Piece
-from kveraser_core.spans import Span
+from kveraser_core.spans import Span, merge_spans
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One pass of an erase: the tokens `ids`, seeing by `layout`, write their states over `slots`, in order.
+
+    The eraser is on in it if `erasing`.
+    """
+
+    ids: list[int]
+    slots: list[int]
+    layout: Layout
+    erasing: bool = True
 
 
 class KVEraser(EraseMethod):
-    """The eraser run over each span behind its prefix, its states written over the span's slots.
+    """The eraser run behind the prefix, its states written over the span's slots, left to right.
 
-    An eraser may be made for a span's first slots only; the others are then not seen. The gap is closed by the
-    layout alone: what stands behind a span is read from as much nearer to what stands before it, and the
-    steering states share the positions of tokens before the seam. Spans go left to right and do not see one
-    another's states. Everything is written in place; the originals of the slots are set aside and written
-    back on release.
+    As in the paper it is run over the span's own tokens. An eraser with *lookahead* is run over the first
+    tokens behind the span instead, at most as many as the span has: their states take the span's slots,
+    right behind the prefix, and neither what is left of the span nor these tokens' own slots are seen
+    any more. That is what a question about the seam reads, and no state made from the span can stand in for it.
+
+    The gap is closed by the layout alone: what stands behind a span is read from as much nearer to what
+    stands before it, and nothing but the span's slots is written. Their originals are set aside and
+    written back on release.
     """
 
     name = "kveraser"
-    summary = "Learned steering states overwrite the passage's states; nothing else is touched."
+    summary = (
+        "Steering states made from what follows overwrite the passage's; nothing else is touched."
+    )
 
-    def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
-        """Suffix slots that are recomputed as well: none."""
-        return []
-
-    def recompute(self, context: Context, spans: Sequence[Span], stale: Sequence[Span]) -> None:
-        """Write over the `stale` slots what they hold where the spans have never been."""
-        again = [slot for part in stale for slot in range(part.start, part.end)]
-        ends = [*(span.start for span in spans[1:]), len(context.ids)]
-        for span, end in zip(spans, ends, strict=True):  # slots between two spans see the same gaps
-            slots = [slot for slot in again if span.end <= slot < end]
+    def rewrites(self, context: Context, spans: Sequence[Span]) -> list[Rewrite]:
+        """The passes of the erase, in order."""
+        lookahead = context.backbone.needed_eraser.lookahead
+        if lookahead is None:
+            return [
+                Rewrite(context.ids[start:end], list(range(start, end)), closed(context, spans, span.start))
+                for span in spans
+                for start in range(span.start, span.end, CHUNK)
+                for end in (min(start + CHUNK, span.end),)
+            ]
+        passes = []
+        unseen = self.unseen(context, spans)
+        for span, hidden in zip(spans, unseen, strict=True):
+            slots = list(range(span.start, hidden.start))
             if slots:
-                with context.cache.rewriting(slots, seen_layout(context, spans, span.end)):
-                    context.backbone.encode([context.ids[slot] for slot in slots], context.cache, wanted=0)
+                ids = context.ids[span.end : hidden.end]
+                passes.append(Rewrite(ids, slots, closed(context, unseen, span.start)))
+        return passes
+
+    def unseen(self, context: Context, spans: Sequence[Span]) -> list[Span]:
+        """For each span the slots, as many, that are not seen when what stands behind it is read."""
+        ahead = context.backbone.needed_eraser.lookahead or 0
+        ends = [*(span.start for span in spans[1:]), len(context.ids)]
+        return [span.shifted(min(ahead, len(span), end - span.end)) for span, end in zip(spans, ends, strict=True)]
+
+    def layout(self, context: Context, spans: Sequence[Span]) -> Layout:
+        """How questions see the erased cache: the gaps closed; steering states made from a span beside its prefix.
+
+        Questions get the positions that they have where the spans have never been, so what stands before the
+        first span is read as it stands and everything behind it from as much further on.
+        """
+        gap, length = sum(map(len, spans)), len(context.ids)
+        read = [
+            Piece(piece.start, length if piece.end is None else piece.end, piece.shift - gap)
+            for piece in closed(context, self.unseen(context, spans), length).pieces
+        ]
+        if context.backbone.needed_eraser.lookahead is None:
+            shared = [sum(map(len, spans[number:])) for number in range(1, len(spans) + 1)]
+            read += [Piece(span.start, span.end, behind - gap) for span, behind in zip(spans, shared, strict=True)]
+            read.sort(key=lambda piece: piece.start)
+        return Layout(context.cache.rotation, (*read, Piece(length)))
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache, backbone = context.cache, context.backbone
-        eraser = backbone.needed_eraser
-        steered = steered_slots(spans, eraser)
-        stale = self.stale(context, spans)
-        aside = [cache.slots(slots.start, slots.end) for slots in (*steered, *stale)]
+        rewrites = self.rewrites(context, spans)
+        written = merge_spans(Span(slot, slot + 1) for rewrite in rewrites for slot in rewrite.slots)
+        aside = [cache.slots(slots.start, slots.end) for slots in written]
 
         def restore() -> None:
             cache.layout, cache.next_position = None, len(context.ids)
@@ -50,47 +96,22 @@ class KVEraser(EraseMethod):
                 cache.write(original)
 
         try:
-            self.recompute(context, spans, stale)
-            with backbone.erasing():
-                for slots in steered:
-                    with cache.overwriting(slots.start, slots.end, seen_layout(context, spans, slots.start)):
-                        prefill(backbone, context.ids[slots.start : slots.end], cache)
+            for rewrite in rewrites:
+                eraser = backbone.erasing() if rewrite.erasing else nullcontext()
+                with cache.rewriting(rewrite.slots, rewrite.layout), eraser:
+                    backbone.encode(rewrite.ids, cache, wanted=0)
         except BaseException:
             restore()
             raise
-        cache.layout = steered_layout(context, spans, eraser)
+        cache.layout = self.layout(context, spans)
         cache.next_position = len(context.ids) - sum(map(len, spans))
         return ErasedCache(cache, sum(original.nbytes for original in aside), restore)
 
 
-def steered_slots(spans: Sequence[Span], eraser: Adapter) -> list[Span]:
-    """The slots of each of `spans` that `eraser` writes over."""
-    return [Span(span.start, min(span.end, span.start + (eraser.slots or len(span)))) for span in spans]
-
-
-def seen_layout(context: Context, spans: Sequence[Span], until: int) -> Layout:
-    """How tokens written at slot `until` see those before it: without the spans, the gaps closed."""
-    before = [span for span in spans if span.end <= until]
+def closed(context: Context, unseen: Sequence[Span], until: int) -> Layout:
+    """How tokens written from slot `until` on see those before it: without the `unseen` slots, the gaps closed."""
+    before = [span for span in unseen if span.end <= until]
     pieces = kept(context, before)
     gaps = [sum(map(len, before[number:])) for number in range(len(pieces))]
-    closed = [Piece(piece.start, piece.end, gap) for piece, gap in zip(pieces[:-1], gaps, strict=False)]
-    return Layout(context.cache.rotation, (*closed, Piece(pieces[-1].start)))
-
-
-def steered_layout(context: Context, spans: Sequence[Span], eraser: Adapter) -> Layout:
-    """How questions see the context: the gaps closed, the slots written over weighted by the eraser's bias.
-
-    Questions get the positions that they have where the spans have never been, so what stands before the
-    first span is read as it stands and everything behind it from as much further on.
-    """
-    gap, length = sum(map(len, spans)), len(context.ids)
-    read = [
-        Piece(piece.start, length if piece.end is None else piece.end, piece.shift - gap)
-        for piece in seen_layout(context, spans, length).pieces
-    ]
-    read += [
-        Piece(slots.start, slots.end, sum(map(len, spans[number + 1 :])) - gap, eraser.bias)
-        for number, slots in enumerate(steered_slots(spans, eraser))
-    ]
-    read.sort(key=lambda piece: piece.start)
-    return Layout(context.cache.rotation, (*read, Piece(length)))
+    nearer = [Piece(piece.start, piece.end, gap) for piece, gap in zip(pieces[:-1], gaps, strict=False)]
+    return Layout(context.cache.rotation, (*nearer, Piece(pieces[-1].start)))

@@ -1,23 +1,40 @@
-"""KVEraser with the stalest suffix tokens recomputed."""
+"""KVEraser with the stalest suffix tokens rewritten."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kveraser_core.context import Context
-from kveraser_core.erasers.kveraser import KVEraser
+from kveraser_core.erasers.kveraser import KVEraser, Rewrite, closed
 from kveraser_core.erasers.staleness import stale_tokens
-from kveraser_core.spans import Span, merge_spans
+from kveraser_core.spans import Span
 
 
 @dataclass(frozen=True)
 class KVEraserRepair(KVEraser):
-    """`kveraser`, and at most `k` suffix tokens a span recomputed in place, without seeing the steering states."""
+    """At most `k` suffix tokens a span, those that took most from it, read again in place.
+
+    An eraser with lookahead is on for them, and they are all that is written. With one as in the paper they are
+    read without it and without seeing its states, which are written over the span's slots as by `kveraser`.
+    """
 
     name = "kveraser_repair"
-    summary = "Steering states, and the 32 tokens that took most from the passage are read again."
+    summary = "The 32 tokens that took most from the passage are read again, with the eraser on."
 
     k: int = 32
 
-    def stale(self, context: Context, spans: Sequence[Span]) -> list[Span]:
-        found = [stale_tokens(context.backbone, context.ids, spans, which, self.k) for which in range(len(spans))]
-        return merge_spans(span for some in found for span in some)
+    def rewrites(self, context: Context, spans: Sequence[Span]) -> list[Rewrite]:
+        backbone = context.backbone
+        lookahead = backbone.needed_eraser.lookahead is not None
+        found = [stale_tokens(backbone, context.ids, spans, which, self.k) for which in range(len(spans))]
+        stale = {slot for some in found for part in some for slot in range(part.start, part.end)}
+        ends = [*(span.start for span in spans[1:]), len(context.ids)]
+        passes = []
+        for span, end in zip(spans, ends, strict=True):  # slots between two spans see the same gaps
+            slots = sorted(slot for slot in stale if span.end <= slot < end)
+            if slots:
+                ids = [context.ids[slot] for slot in slots]
+                passes.append(Rewrite(ids, slots, closed(context, spans, span.end), erasing=lookahead))
+        return passes if lookahead else passes + super().rewrites(context, spans)
+
+    def unseen(self, context: Context, spans: Sequence[Span]) -> list[Span]:
+        return list(spans)

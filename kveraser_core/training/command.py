@@ -41,9 +41,10 @@ def run(options: argparse.Namespace) -> None:
     shares = FINETUNE if finetune else PRETRAIN
     mixture = Mixture(corpus, questions, dict(shares), recipe.shortest, recipe.longest)
     out = Path(options.out)
+    processes = PartialState(cpu=backbone.device.type == "cpu")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
-        *columns, console=Console(stderr=True), disable=not (sys.stderr.isatty() and PartialState().is_main_process)
+        *columns, console=Console(stderr=True), disable=not (sys.stderr.isatty() and processes.is_main_process)
     ) as bar:
         task = bar.add_task("training", total=recipe.steps)
         train(
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
             Path(options.start) if finetune else None,
             lambda step, loss, seconds: bar.update(task, completed=step, description=f"loss {loss:.4f}"),
         )
-    if not PartialState().is_main_process:
+    if not processes.is_main_process:
         return
     names = corpus.files
     if questions:

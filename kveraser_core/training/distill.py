@@ -1,27 +1,28 @@
 """The loss of an eraser: how far answers from the edited caches are from those of full recompute.
 
 For one context: the frozen backbone reads the document with its spans, and again without them (the
-teacher, which never sees a span). The eraser's states for the spans are computed with gradients and put
-where each erase method that uses them puts them; the questions, with their answers, are read behind all
-caches in one packed pass each, and the loss is KL(teacher || student) on the answers' tokens.
+teacher, which never sees a span). The passes of an erase method are run with gradients to the eraser's
+weights; the questions, with their answers, are read behind both caches in one packed pass each, and the
+loss is KL(teacher || student) on the answers' tokens.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from kveraser_core.backbone import Backbone
-from kveraser_core.context import Context, read_context
+from kveraser_core.context import read_context
 from kveraser_core.erasers import METHODS
 from kveraser_core.erasers.base import close_gaps
-from kveraser_core.erasers.kveraser import KVEraser, seen_layout, steered_layout, steered_slots
+from kveraser_core.erasers.kveraser import KVEraser, Rewrite
 from kveraser_core.generation import Generated, Sampling, generate
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Layout, laid_out
 from kveraser_core.prompts import Prompt
-from kveraser_core.spans import Span
 from kveraser_core.training.examples import Example
 
 _OWN_ANSWER = 10
@@ -39,14 +40,12 @@ class _PastLayer(CacheLayerMixin):
     def __init__(self, keys: Tensor, values: Tensor, layout: Layout | None) -> None:
         super().__init__()
         self.past, self.layout = (keys, values), layout
-        self.new: tuple[Tensor, Tensor] | None = None
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise NotImplementedError
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
-        self.new = key_states, value_states
         keys = laid_out(torch.cat((self.past[0], key_states), dim=2), self.layout)
         return keys, torch.cat((self.past[1], value_states), dim=2)
 
@@ -60,15 +59,31 @@ class _PastLayer(CacheLayerMixin):
         return -1
 
 
+class _RewrittenLayer(_PastLayer):
+    """A layer's past, over some slots of which new tokens are written with gradients."""
+
+    def __init__(self, keys: Tensor, values: Tensor, layout: Layout, slots: Tensor) -> None:
+        super().__init__(keys, values, layout)
+        self.slots = slots
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+        keys, values = self.past
+        self.past = keys.index_copy(2, self.slots, key_states), values.index_copy(2, self.slots, value_states)
+        return laid_out(self.past[0], self.layout), self.past[1]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length(), 0
+
+
 class Distiller:
-    """Makes the loss of examples for one backbone: the mean over all erase methods that use an eraser."""
+    """Makes the loss of examples for one backbone and the erase methods that use an eraser."""
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
         self.methods = [method for method in METHODS.values() if isinstance(method, KVEraser)]
         self.prompt = Prompt(backbone)
 
-    def loss(self, example: Example) -> Tensor:
+    def loss(self, example: Example, method: KVEraser) -> Tensor:
         """The mean KL in nats over the answers' tokens, a scalar with gradients to the eraser's weights.
 
         The first question is answered by the teacher itself, as it is when methods are measured; the
@@ -80,18 +95,11 @@ class Distiller:
             exact = close_gaps(context, spans, recompute=len(context.ids))
             packed = _Packed(self._turns(example, exact))
             teacher = self._logits(_states(exact), exact.next_position, packed)
-        eraser = self.backbone.needed_eraser
-        steered, layout = steered_slots(spans, eraser), steered_layout(context, spans, eraser)
+        states, layout = _states(context.cache), method.layout(context, spans)
+        for rewrite in method.rewrites(context, spans):
+            states = self._rewritten(states, rewrite)
         next_position = len(context.ids) - sum(map(len, spans))
-        losses, steering = [], list[States]()
-        for method in self.methods:
-            with torch.no_grad():
-                method.recompute(context, spans, method.stale(context, spans))
-            if not steering or len(spans) > 1:  # one span never sees what is recomputed behind it
-                steering = self._steering(context, spans, steered)
-            states = _overwritten(_states(context.cache), steered, steering)
-            losses.append(_kl(teacher, self._logits(states, next_position, packed, layout)))
-        return torch.stack(losses).mean()
+        return _kl(teacher, self._logits(states, next_position, packed, layout))
 
     def _turns(self, example: Example, exact: EditableCache) -> list[tuple[list[int], list[int]]]:
         """Every question with its answer, as token ids."""
@@ -107,18 +115,14 @@ class Distiller:
             turns.append((asked, answer))
         return turns
 
-    def _steering(self, context: Context, spans: Sequence[Span], steered: Sequence[Span]) -> list[States]:
-        """The eraser's states for the `steered` slots of each span, with gradients."""
-        made = []
-        for slots in steered:
-            layout = seen_layout(context, spans, slots.start)
-            prefix = _cut(_states(context.cache), 0, slots.start)
-            layers = [_PastLayer(keys, values, layout) for keys, values in prefix]
-            with self.backbone.needed_eraser.active():
-                positions = torch.arange(slots.start, slots.end)
-                self._forward(context.ids[slots.start : slots.end], positions, layers, None)
-            made.append([layer.new for layer in layers if layer.new])
-        return made
+    def _rewritten(self, states: States, rewrite: Rewrite) -> States:
+        """`states` with those that a pass of the erase writes, with gradients to the eraser's weights."""
+        slots = torch.tensor(rewrite.slots)
+        layout = replace(rewrite.layout, queries=slots)
+        layers = [_RewrittenLayer(keys, values, layout, slots.to(self.backbone.device)) for keys, values in states]
+        with self.backbone.needed_eraser.active() if rewrite.erasing else nullcontext():
+            self._forward(rewrite.ids, slots, layers, None)
+        return [layer.past for layer in layers]
 
     def _logits(self, states: States, next_position: int, packed: "_Packed", layout: Layout | None = None) -> Tensor:
         """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
@@ -128,7 +132,9 @@ class Distiller:
         hidden = self._forward(packed.ids, positions, layers, mask)
         return self.backbone.model.get_output_embeddings()(hidden[packed.predicting]).float()
 
-    def _forward(self, ids: list[int], positions: Tensor, layers: list[_PastLayer], mask: Tensor | None) -> Tensor:
+    def _forward(
+        self, ids: list[int], positions: Tensor, layers: Sequence[_PastLayer], mask: Tensor | None
+    ) -> Tensor:
         device = self.backbone.device
         out = self.backbone.model.get_decoder()(
             input_ids=torch.tensor([ids], device=device),
@@ -168,26 +174,6 @@ class _Packed:
 
 def _states(cache: EditableCache) -> States:
     return [layer.filled() for layer in cache.editable]
-
-
-def _cut(states: States, start: int, end: int) -> States:
-    return [(keys[:, :, start:end], values[:, :, start:end]) for keys, values in states]
-
-
-def _overwritten(states: States, slots: Sequence[Span], written: Sequence[States]) -> States:
-    """Copies of `states` with those `written` in `slots`."""
-    parts, done = list[States](), 0
-    for part, new in zip(slots, written, strict=True):
-        parts += [_cut(states, done, part.start), new]
-        done = part.end
-    parts.append(_cut(states, done, states[0][0].shape[2]))
-    return [
-        (
-            torch.cat([part[layer][0] for part in parts], dim=2),
-            torch.cat([part[layer][1] for part in parts], dim=2),
-        )
-        for layer in range(len(states))
-    ]
 
 
 def _kl(teacher: Tensor, student: Tensor) -> Tensor:

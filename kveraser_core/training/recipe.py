@@ -11,9 +11,8 @@ PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 class Recipe:
     """One training run.
 
-    `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser's
-    bias starts at `bias` nats, where steering states are hardly seen, and learns `bias_rate` times as fast; it
-    writes over the first `slots` slots of a span.
+    `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser is run
+    over `lookahead` tokens behind a span. A step's contexts go to the methods that use an eraser in turn.
     """
 
     steps: int = 1000
@@ -27,9 +26,7 @@ class Recipe:
     clip: float = 1.0
     rank: int = 16
     alpha: int = 32
-    bias: float = -4.0
-    bias_rate: float = 20.0
-    slots: int = 32
+    lookahead: int = 32
     shortest: int = 200
     longest: int = 700
     seed: int = 0

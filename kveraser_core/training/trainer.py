@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from peft import LoraConfig
 
-from kveraser_core.adapters import BIAS, Adapter, add_lora, load_adapter
+from kveraser_core.adapters import Adapter, add_lora, load_adapter
 from kveraser_core.backbone import Backbone
 from kveraser_core.packed_linear import unpack
 from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
@@ -39,20 +39,15 @@ def train(
     `start_from` is an eraser to begin with. `report` gets the steps done, the last step's mean loss in
     nats and the seconds it took. Goes on where `out` holds a checkpoint.
     """
-    accelerator = Accelerator()
+    accelerator = Accelerator(cpu=backbone.device.type == "cpu")
     out.mkdir(parents=True, exist_ok=True)
     unpack(backbone.model)
     eraser = backbone.eraser = _eraser(backbone, recipe, start_from)
     weights = list(eraser.weights.values())
     for weight in weights:
         weight.requires_grad_(True)
-    low_rank = [weight for key, weight in eraser.weights.items() if key != BIAS]
-    biases = [weight for key, weight in eraser.weights.items() if key == BIAS]
-    groups = [
-        {"params": low_rank, "times": 1.0, "weight_decay": recipe.weight_decay},
-        {"params": biases, "times": recipe.bias_rate, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, recipe.learning_rate, (recipe.beta1, recipe.beta2))
+    betas = recipe.beta1, recipe.beta2
+    optimizer = torch.optim.AdamW(weights, recipe.learning_rate, betas, weight_decay=recipe.weight_decay)
     distiller = Distiller(backbone)
     done = load_checkpoint(out, eraser, optimizer)
     _forget_metrics_after(out / METRICS, done)
@@ -60,12 +55,14 @@ def train(
         started = time.perf_counter()
         rate = _learning_rate(recipe, step)
         for group in optimizer.param_groups:
-            group["lr"] = rate * group["times"]
+            group["lr"] = rate
         losses = []
         for number in range(recipe.contexts_per_step):
             rng = random.Random(f"{recipe.seed}/{step}/{number}/{accelerator.process_index}")  # noqa: S311
-            loss = distiller.loss(mixture.example(rng))
-            (loss / recipe.contexts_per_step).backward()
+            method = distiller.methods[number % len(distiller.methods)]
+            loss = distiller.loss(mixture.example(rng), method)
+            if loss.requires_grad:  # not where no token stands behind the spans
+                (loss / recipe.contexts_per_step).backward()
             losses.append(loss.item())
         for weight in weights:
             gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -110,9 +107,7 @@ def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adap
     )
     modules = backbone.model.get_decoder().named_modules()
     paths = [path for path, _ in modules if path.rpartition(".")[2] in PROJECTIONS]
-    shape = backbone.model.config.num_hidden_layers, backbone.model.config.num_attention_heads
-    bias = torch.full(shape, recipe.bias)
-    return add_lora(backbone.model, config, paths, "training", torch.float32, bias, recipe.slots)
+    return add_lora(backbone.model, config, paths, "training", torch.float32, recipe.lookahead)
 
 
 def _learning_rate(recipe: Recipe, step: int) -> float:
