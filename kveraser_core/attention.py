@@ -72,9 +72,9 @@ def layout_attention(
         if piece.end is None and layout.queries is not None:
             seen = layout.queries - piece.start + 1
             last = int(seen[-1])
-            parts.append(attend_up_to(query, keys[:, :, :last], values[:, :, :last], scale, seen))
+            parts.append(attend_up_to(turned[piece.shift], keys[:, :, :last], values[:, :, :last], scale, seen))
         elif piece.end is None:
-            parts.append(attend(query, keys, values, scale, own=query.shape[2]))
+            parts.append(attend(turned[piece.shift], keys, values, scale, own=query.shape[2]))
         elif piece.start < piece.end:
             parts.append(attend(turned[piece.shift], keys, values, scale))
     return merge(parts).to(query.dtype)

@@ -51,9 +51,9 @@ class EditableLayer(CacheLayerMixin):
     is_sliding = False
     is_croppable = True
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, number: int, capacity: int) -> None:
         super().__init__()
-        self.capacity = capacity
+        self.number, self.capacity = number, capacity
         self.length = 0
         self.layout: Layout | None = None
         self.targets: Tensor | None = None
@@ -84,6 +84,8 @@ class EditableLayer(CacheLayerMixin):
         """Write the states of new tokens behind the last slot; return views of all filled slots."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
+        if self.layout:
+            key_states = self.layout.joining(key_states, self.number)
         if self.targets is not None:
             self.key_buffer[:, :, self.targets] = key_states
             self.value_buffer[:, :, self.targets] = value_states
@@ -127,7 +129,7 @@ class EditableCache(Cache):
     """A cache of at most `capacity` tokens for one sequence (batch size 1) of one model."""
 
     def __init__(self, rotation: KeyRotation, layers: int, capacity: int) -> None:
-        self.editable = [EditableLayer(capacity) for _ in range(layers)]
+        self.editable = [EditableLayer(number, capacity) for number in range(layers)]
         super().__init__(layers=list(self.editable))
         self.rotation = rotation
         self.capacity = capacity

@@ -28,13 +28,17 @@ class Piece:
 class Layout:
     """The pieces of a cache that are read, in order; slots of no piece are not seen.
 
-    The last piece is open and read as it stands, so that new tokens join it. `queries`, `[n]`, are the slots
-    in which the tokens of a pass stand, in order, where these are not the last ones.
+    The last piece is open, and keys of new tokens are written where its own are, so that they join it.
+    `queries`, `[n]`, are the slots in which the tokens of a pass stand, in order, where these are not the last ones.
     """
 
     rotation: KeyRotation
     pieces: tuple[Piece, ...]
     queries: Tensor | None = None
+
+    def joining(self, keys: Tensor, layer: int) -> Tensor:
+        """The keys of new tokens as the last piece reads them: what it adds to their positions taken off before."""
+        return self.rotation.shift(keys, layer, -self.pieces[-1].shift)
 
 
 def laid_out(keys: Tensor, layout: Layout | None) -> Tensor:

@@ -66,11 +66,12 @@ def test_a_layout_says_which_keys_are_seen_and_from_where(new, long, grad, maske
     past, scale, rotation = 30 + long, 0.25, KeyRotation(torch.tensor([1.0, 0.3, 0.1, 0.02]), [True, True])
     query = torch.randn(1, 4, new, 8, requires_grad=grad)
     key, value = torch.randn(2, 1, 2, past + new, 8)
-    layout = Layout(rotation, (Piece(0, 10, 7), Piece(15, 20), Piece(30)))
+    layout = Layout(rotation, (Piece(0, 10, 7), Piece(15, 20), Piece(30, shift=-4)))
     mask = torch.ones(1, 1, new, past + new, dtype=torch.bool).tril(past) if masked else None
     out = layout_attention(query, key, value, scale, layout, 1, mask)
     seen = [*range(10), *range(15, 20), *range(30, past + new)]
-    turned = torch.cat((rotation.shift(key[:, :, :10], 1, 7), key[:, :, 10:]), dim=2)
+    moved = rotation.shift(key[:, :, :10], 1, 7), key[:, :, 10:30], rotation.shift(key[:, :, 30:], 1, -4)
+    turned = torch.cat(moved, dim=2)
     for head in range(4):
         for row in range(new):
             slots = torch.tensor([slot for slot in seen if slot <= past + row])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kveraser_core.context import Context
 from kveraser_core.erasers.base import ErasedCache, EraseMethod, kept
@@ -38,9 +38,7 @@ class KVEraser(EraseMethod):
     """
 
     name = "kveraser"
-    summary = (
-        "Steering states made from what follows overwrite the passage's; nothing else is touched."
-    )
+    summary = "Steering states made from what follows overwrite the passage's; nothing else is touched."
 
     def rewrites(self, context: Context, spans: Sequence[Span]) -> list[Rewrite]:
         """The passes of the erase, in order."""
@@ -73,16 +71,16 @@ class KVEraser(EraseMethod):
         Questions get the positions that they have where the spans have never been, so what stands before the
         first span is read as it stands and everything behind it from as much further on.
         """
-        gap, length = sum(map(len, spans)), len(context.ids)
-        read = [
-            Piece(piece.start, length if piece.end is None else piece.end, piece.shift - gap)
-            for piece in closed(context, self.unseen(context, spans), length).pieces
+        gap = sum(map(len, spans))
+        *read, last = [
+            replace(piece, shift=piece.shift - gap)
+            for piece in closed(context, self.unseen(context, spans), len(context.ids)).pieces
         ]
         if context.backbone.needed_eraser.lookahead is None:
             shared = [sum(map(len, spans[number:])) for number in range(1, len(spans) + 1)]
             read += [Piece(span.start, span.end, behind - gap) for span, behind in zip(spans, shared, strict=True)]
             read.sort(key=lambda piece: piece.start)
-        return Layout(context.cache.rotation, (*read, Piece(length)))
+        return Layout(context.cache.rotation, (*read, last))
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache, backbone = context.cache, context.backbone

@@ -37,15 +37,17 @@ class _PastLayer(CacheLayerMixin):
 
     is_croppable = False
 
-    def __init__(self, keys: Tensor, values: Tensor, layout: Layout | None) -> None:
+    def __init__(self, number: int, keys: Tensor, values: Tensor, layout: Layout | None) -> None:
         super().__init__()
-        self.past, self.layout = (keys, values), layout
+        self.number, self.past, self.layout = number, (keys, values), layout
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise NotImplementedError
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+        if self.layout:
+            key_states = self.layout.joining(key_states, self.number)
         keys = laid_out(torch.cat((self.past[0], key_states), dim=2), self.layout)
         return keys, torch.cat((self.past[1], value_states), dim=2)
 
@@ -62,8 +64,8 @@ class _PastLayer(CacheLayerMixin):
 class _RewrittenLayer(_PastLayer):
     """A layer's past, over some slots of which new tokens are written with gradients."""
 
-    def __init__(self, keys: Tensor, values: Tensor, layout: Layout, slots: Tensor) -> None:
-        super().__init__(keys, values, layout)
+    def __init__(self, number: int, keys: Tensor, values: Tensor, layout: Layout, slots: Tensor) -> None:
+        super().__init__(number, keys, values, layout)
         self.slots = slots
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
@@ -119,14 +121,15 @@ class Distiller:
         """`states` with those that a pass of the erase writes, with gradients to the eraser's weights."""
         slots = torch.tensor(rewrite.slots)
         layout = replace(rewrite.layout, queries=slots)
-        layers = [_RewrittenLayer(keys, values, layout, slots.to(self.backbone.device)) for keys, values in states]
+        targets = slots.to(self.backbone.device)
+        layers = [_RewrittenLayer(number, *pair, layout, targets) for number, pair in enumerate(states)]
         with self.backbone.needed_eraser.active() if rewrite.erasing else nullcontext():
             self._forward(rewrite.ids, slots, layers, None)
         return [layer.past for layer in layers]
 
     def _logits(self, states: States, next_position: int, packed: "_Packed", layout: Layout | None = None) -> Tensor:
         """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
-        layers = [_PastLayer(keys, values, layout) for keys, values in states]
+        layers = [_PastLayer(number, *pair, layout) for number, pair in enumerate(states)]
         positions = packed.offsets + next_position
         mask = packed.mask(layers[0].get_seq_length(), self.backbone.device)
         hidden = self._forward(packed.ids, positions, layers, mask)
