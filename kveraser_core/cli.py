@@ -80,7 +80,7 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         metavar="N,N",
         help="context tokens, prompt included (default 1024,4096,8192)",
     )
-    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
+    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all, and fresh_prefill")
     add(
         "--peers",
         type=_names,
@@ -93,6 +93,7 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     add("--spans", type=_numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
     add("--positions", type=_names, default=["start"], metavar="A,B", help="start (default), middle, end")
     add("--repeats", type=int, default=7, metavar="N", help="times that each member of a cell runs (default 7)")
+    add("--readings", type=int, metavar="N", help="times that each context is read (default as --repeats)")
     add(
         "--budget",
         type=float,

@@ -66,7 +66,8 @@ def ids(llama):
 
 def plan(**changes):
     chosen = {
-        "lengths": [300], "spans": [20], "positions": ["start"], "repeats": 3, "budget": 100.0, "peer_lengths": [300],
+        "lengths": [300], "spans": [20], "positions": ["start"], "repeats": 3, "readings": 3, "budget": 100.0,
+        "peer_lengths": [300],
     }  # fmt: skip
     return Plan(**(chosen | changes))
 
@@ -93,7 +94,7 @@ def test_a_grid_that_does_not_fit_is_refused(changes, sentence):
 
 
 def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, tmp_path, clock):
-    ours, fake = Ours(llama, ["none", "mask"]), Fake(1.0, clock, ("quick", "slow"))
+    ours, fake = Ours(llama, ["none", "mask", "fresh_prefill"]), Fake(1.0, clock, ("quick", "slow"))
     whole = plan(lengths=[300, 400], spans=[20, 40], positions=["start", "end"], peer_lengths=[400])
     results = Results(tmp_path / "results.jsonl")
     fake.run, run = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt), fake.run
@@ -135,7 +136,7 @@ def test_contexts_beyond_the_window_are_measured_and_labelled(llama, tokenizer, 
     results = Results(tmp_path / "results.jsonl")
     results.add(what="machine", model="tiny")
     ours = Ours(llama, ["erratum", "kveraser", "full_recompute"])
-    measure(ours, [], ids, plan(lengths=[220, 700], repeats=1), SPEEDS, results)
+    measure(ours, [], ids, plan(lengths=[220, 700], repeats=1, readings=1), SPEEDS, results)
     assert [row["beyond_window"] for row in results.find("prefill")] == [False, True]
     write_report(results.rows, "bench", tmp_path)
     report = (tmp_path / "report.md").read_text()
@@ -180,6 +181,7 @@ def test_every_way_knows_what_it_needs(llama, ids, save_adapter):
         "kveraser",
         "kveraser_repair",
         "full_recompute",
+        "fresh_prefill",
     ]
     ours = Ours(llama, ways)
     ours.read(ids[:300])
@@ -263,7 +265,7 @@ def test_a_summary_has_nothing_where_nothing_was_measured():
 
 def test_transformers_answers_as_full_recompute_does(tokenizer, model_folder, ids):
     backbone = Backbone.load(str(model_folder), device="cpu", dtype=torch.float32)
-    ours, peer = Ours(backbone, ["full_recompute"]), DynamicCachePeer(backbone)
+    ours, peer = Ours(backbone, ["full_recompute", "fresh_prefill"]), DynamicCachePeer(backbone)
     about = peer.prepare(ids[:200])
     assert "DynamicCache" in about
     for contender in (ours, peer):
@@ -309,13 +311,14 @@ def test_bench_from_the_command_line(model_folder, save_adapter, tmp_path, capsy
     text.write_text(prose(5, 300))
     arguments = ["bench", "--text", str(text), "--model", str(model_folder), "--eraser", str(save_adapter())]
     arguments += ["--device", "cpu", "--even-if-busy", "--lengths", "300,400", "--spans", "40", "--repeats", "2"]
-    arguments += ["--methods", "none,kveraser,full_recompute", "--out", str(out)]
+    arguments += ["--methods", "none,kveraser,full_recompute,fresh_prefill", "--readings", "1", "--out", str(out)]
     assert main(arguments) == 0
     measured = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert {row["member"] for row in measured if row["what"] == "run"} == {
         "none", "kveraser", "full_recompute", "fresh_prefill", "transformers",
     }  # fmt: skip
-    assert {row["program"] for row in measured if row["what"] == "prefill"} == {"kveraser", "transformers"}
+    read = [(row["length"], row["program"]) for row in measured if row["what"] == "prefill"]
+    assert sorted(read) == [(300, "kveraser"), (300, "transformers"), (400, "kveraser"), (400, "transformers")]
     assert (out / "first-token-40-start.png").exists()
     assert "| `kveraser` | 2 |" in (out / "report.md").read_text()
     assert main(arguments) == 0

@@ -2,8 +2,8 @@
 
 A context of each length is read in turns as well, the last reading serving all its cells. In a cell each
 member erases the same span and answers the same question. A first round warms up and measures memory, and its
-times are not kept; the rounds after it are. A member that has used up its budget in a cell runs no further
-there; one that did so in the first round is so slow that warmth does not matter, and its times are kept.
+times are not kept, but for those of a member so slow that warmth does not matter; the rounds after it are. A
+member that has used up its budget in a cell runs no further there.
 """
 
 import time
@@ -18,6 +18,9 @@ from kveraser_core.benchmark.limits import Speeds
 from kveraser_core.benchmark.machine import OthersWatch, peak_memory
 from kveraser_core.benchmark.ours import Ours
 from kveraser_core.spans import Span
+
+_SO_SLOW = 30.0
+"""Seconds of a first run from which on its times are kept."""
 
 
 class _Member(NamedTuple):
@@ -60,11 +63,11 @@ def measure(
 def _read_in_turns(
     readers: Sequence[Contender], ids: Sequence[int], ours: Ours, plan: Plan, speeds: Speeds, results: Results
 ) -> None:
-    """Let everyone read the context, and again while they have repeats and budget left."""
+    """Let everyone read the context, and again while they have readings and budget left."""
 
     def has_left(reader: Contender) -> bool:
         done = results.find("prefill", length=len(ids), program=reader.program)
-        return len(done) < plan.repeats and sum(row["seconds"] for row in done) < plan.budget
+        return len(done) < plan.readings and sum(row["seconds"] for row in done) < plan.budget
 
     while readers:
         for reader in readers:
@@ -102,7 +105,7 @@ class _CellRun:
             if not self.results.find("memory", **self.cell._asdict(), member=member.way):
                 grown = peak.grown if member.contender.owns_context else None
                 self.results.add(what="memory", **self.cell._asdict(), member=member.way, peak_bytes=grown)
-            if seconds >= self.plan.budget:
+            if seconds >= min(self.plan.budget, _SO_SLOW):
                 self._keep(member, sample, seconds, others, speeds)
         while members := self.left():
             for member in members:

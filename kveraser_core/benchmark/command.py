@@ -16,7 +16,7 @@ from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.cells import measure
 from kveraser_core.benchmark.grid import Plan, Results
 from kveraser_core.benchmark.machine import describe, refuse_when_busy
-from kveraser_core.benchmark.ours import Ours
+from kveraser_core.benchmark.ours import FRESH, Ours
 from kveraser_core.benchmark.peers import chosen_peers, load_peers
 from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
@@ -48,11 +48,13 @@ def run(options: argparse.Namespace) -> None:
         results.add(what="load", seconds=_load_seconds(options))
     if options.conversion and not results.find("conversion"):
         results.add(what="conversion", seconds=_conversion_seconds(backbone))
-    ours = Ours(backbone, usable_methods(backbone, options.methods))
+    methods = usable_methods(backbone, [name for name in options.methods if name != FRESH])
+    ours = Ours(backbone, [*methods, FRESH] if {"all", FRESH} & set(options.methods) else methods)
     document_ids = backbone.tokenize(load_document(options.text).text)[0]
     ids = [*ours.prompt.head_ids, *document_ids]
     lengths = options.peer_lengths or options.lengths
-    plan = Plan(options.lengths, options.spans, options.positions, options.repeats, options.budget, lengths)
+    readings = options.repeats if options.readings is None else options.readings
+    plan = Plan(options.lengths, options.spans, options.positions, options.repeats, readings, options.budget, lengths)
     plan.check(len(ours.prompt.head_ids), len(document_ids))
     peers = load_peers(names, backbone)
     config = backbone.model.config

@@ -40,12 +40,16 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured. `budget` is in seconds for each member of a cell; peers take part at `peer_lengths`."""
+    """What is measured: everyone reads a context `readings` times, each member of a cell runs `repeats` times.
+
+    `budget` is in seconds for each of them; peers take part at `peer_lengths`.
+    """
 
     lengths: Sequence[int]
     spans: Sequence[int]
     positions: Sequence[str]
     repeats: int
+    readings: int
     budget: float
     peer_lengths: Sequence[int]
 
@@ -53,8 +57,10 @@ class Plan:
         """Raise `BadGrid` unless every cell fits a prompt that opens with `head` tokens and a text of `tokens`."""
         if unknown := set(self.positions) - set(POSITIONS):
             raise BadGrid(f"There is no position {min(unknown)!r}: use {', '.join(POSITIONS)}.")
-        if not (self.lengths and self.spans and self.positions and self.repeats > 0 and min(self.spans) > 0):
-            raise BadGrid("There is nothing to measure: give at least one length, span, position and repeat.")
+        if not (self.lengths and self.spans and self.positions and min(self.repeats, self.readings, *self.spans) > 0):
+            raise BadGrid(
+                "There is nothing to measure: give at least one length, span, position, repeat and reading."
+            )
         if (needed := max(self.lengths) - head) > tokens:
             raise BadGrid(f"The text has {tokens:,} tokens and {needed:,} are needed: give a longer text.")
         if min(self.lengths) < (shortest := max(MARGIN, head) + max(self.spans) + MARGIN):

@@ -29,10 +29,10 @@ class Ours(Contender):
 
     program = "kveraser"
 
-    def __init__(self, backbone: Backbone, methods: Sequence[str]) -> None:
+    def __init__(self, backbone: Backbone, ways: Sequence[str]) -> None:
         backbone.end_ids = frozenset()
         self.backbone = backbone
-        self.ways = [*methods, FRESH]
+        self.ways = list(ways)
         self.size = ModelSize.of(backbone)
         self.prompt = Prompt(backbone)
         self.question_ids = self.prompt.question_ids(QUESTION)
