@@ -208,7 +208,11 @@ def test_kveraser_with_a_zero_adapter_writes_the_states_again(context, save_adap
     close(states(erased.cache), before)
 
 
-def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(context, spans, save_adapter):
+@pytest.mark.parametrize("chunk", [512, 8])
+def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(
+    context, spans, save_adapter, monkeypatch, chunk
+):
+    monkeypatch.setattr("kveraser_core.erasers.kveraser.CHUNK", chunk)
     reference = load_eraser(context, save_adapter)
     before = states(context.cache)
     erased = get_method("kveraser").erase(context, spans)

@@ -42,21 +42,16 @@ class KVEraser(EraseMethod):
 
     def rewrites(self, context: Context, spans: Sequence[Span]) -> list[Rewrite]:
         """The passes of the erase, in order."""
-        lookahead = context.backbone.needed_eraser.lookahead
-        if lookahead is None:
-            return [
-                Rewrite(context.ids[start:end], list(range(start, end)), closed(context, spans, span.start))
-                for span in spans
-                for start in range(span.start, span.end, CHUNK)
-                for end in (min(start + CHUNK, span.end),)
-            ]
-        passes = []
+        ahead = context.backbone.needed_eraser.lookahead is not None
         unseen = self.unseen(context, spans)
+        passes = []
         for span, hidden in zip(spans, unseen, strict=True):
-            slots = list(range(span.start, hidden.start))
-            if slots:
-                ids = context.ids[span.end : hidden.end]
-                passes.append(Rewrite(ids, slots, closed(context, unseen, span.start)))
+            written = Span(span.start, hidden.start) if ahead else span
+            read = written.shifted(len(span)) if ahead else span
+            for done in range(0, len(written), CHUNK):
+                slots = range(written.start, written.end)[done : done + CHUNK]
+                ids = context.ids[read.start : read.end][done : done + CHUNK]
+                passes.append(Rewrite(ids, list(slots), closed(context, unseen, span.start)))
         return passes
 
     def unseen(self, context: Context, spans: Sequence[Span]) -> list[Span]:
