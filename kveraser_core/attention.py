@@ -32,7 +32,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     """
     new, length = query.shape[2], key.shape[2]
     if _has_fast_parts(query):
-        return merge([attend(query, key, value, scale, own=new)]).to(query.dtype)
+        return merge(attend(query, key, value, scale, own=new)).to(query.dtype)
     if new == 1 or new == length:
         return scaled_dot_product_attention(
             query, key, value, is_causal=new > 1, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
@@ -72,11 +72,11 @@ def layout_attention(
         if piece.end is None and layout.queries is not None:
             seen = layout.queries - piece.start + 1
             last = int(seen[-1])
-            parts.append(attend_up_to(turned[piece.shift], keys[:, :, :last], values[:, :, :last], scale, seen))
+            parts += attend_up_to(turned[piece.shift], keys[:, :, :last], values[:, :, :last], scale, seen)
         elif piece.end is None:
-            parts.append(attend(turned[piece.shift], keys, values, scale, own=query.shape[2]))
+            parts += attend(turned[piece.shift], keys, values, scale, own=query.shape[2])
         elif piece.start < piece.end:
-            parts.append(attend(turned[piece.shift], keys, values, scale))
+            parts += attend(turned[piece.shift], keys, values, scale)
     return merge(parts).to(query.dtype)
 
 

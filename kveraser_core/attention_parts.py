@@ -16,13 +16,15 @@ import torch
 from torch import Tensor
 
 Part = tuple[Tensor, Tensor]
-"""Attention to one or more parts of the keys, `[parts, heads, n, dim]`, and its log-sum-exp, `[parts, heads, n]`."""
+"""Attention to a part of the keys, `[1, heads, n, dim]`, and its log-sum-exp, `[1, heads, n]`."""
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _LARGE = 100_000
 """Queries times keys before them from which on products are faster than the flash kernel."""
 _LONG = 3000
 """Keys from which on products are faster for a single query."""
+_STEP = 128
+"""A single query's products are over a multiple of so many keys: oneDNN makes and keeps a kernel for every length."""
 _ROWS, _SCORES = 768, 768 * 2048
 _SAMPLED = 64
 _ALIGNED = 32
@@ -30,7 +32,7 @@ _ALIGNED = 32
 _LN_2 = math.log(2)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0) -> Part:
+def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0) -> list[Part]:
     """Attention of every query to the keys; of the last `own` keys query i sees the first i + 1.
 
     `query` is `[1, heads, n, dim]`, `key` and `value` are `[1, kv_heads, length, dim]` with `heads` a
@@ -38,31 +40,35 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0
     """
     new, length, past = query.shape[2], key.shape[2], key.shape[2] - own
     if new == 1 and length >= _LONG:
-        return _row_by_products(query, key, value, scale)
+        whole = length - length % _STEP
+        parts = [_row_by_products(query, key[:, :, :whole], value[:, :, :whole], scale)]
+        if whole < length:
+            parts.append(_unmasked(query, key[:, :, whole:], value[:, :, whole:], scale))
+        return parts
     if new > 1 and _products_are_faster(query, past):
         seen = torch.arange(past, length) + 1 if own else torch.tensor([length]).expand(new)
-        return _by_products(query, key, value, scale, seen)
+        return [_by_products(query, key, value, scale, seen)]
     if new == 1 or not own:
-        return _unmasked(query, key, value, scale)
+        return [_unmasked(query, key, value, scale)]
     parts = [_flash(query, key[:, :, past:], value[:, :, past:], 0.0, True, scale=scale)]
     if past:
         parts.append(_unmasked(query, key[:, :, :past], value[:, :, :past], scale))
-    return torch.cat([out for out, _ in parts]), torch.cat([lse for _, lse in parts])
+    return parts
 
 
-def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor) -> Part:
+def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor) -> list[Part]:
     """Attention of query i to the first `seen[i]` keys: more than the query before it, the last one to all."""
     if int(seen[0]) == key.shape[2] - len(seen) + 1:  # one more key a row
         return attend(query, key, value, scale, own=len(seen))
     if _products_are_faster(query, key.shape[2]):
-        return _by_products(query, key, value, scale, seen)
+        return [_by_products(query, key, value, scale, seen)]
     bias = _unseen(seen, 0, key.shape[2], query.dtype)
-    return _flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)
+    return [_flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)]
 
 
 def merge(parts: list[Part]) -> Tensor:
     """Attention to the keys of all `parts`, `[1, heads, n, dim]`; in fp32, but for a single part as it is."""
-    if len(parts) == 1 and parts[0][0].shape[0] == 1:
+    if len(parts) == 1:
         return parts[0][0]
     out = torch.cat([out.float() for out, _ in parts])
     shares = torch.cat([lse for _, lse in parts]).softmax(0)
