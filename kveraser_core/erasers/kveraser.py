@@ -47,18 +47,18 @@ class KVEraser(EraseMethod):
         passes = []
         for span, hidden in zip(spans, unseen, strict=True):
             written = Span(span.start, hidden.start) if ahead else span
-            read = written.shifted(len(span)) if ahead else span
-            for done in range(0, len(written), CHUNK):
-                slots = range(written.start, written.end)[done : done + CHUNK]
-                ids = context.ids[read.start : read.end][done : done + CHUNK]
-                passes.append(Rewrite(ids, list(slots), closed(context, unseen, span.start)))
+            further = len(span) if ahead else 0
+            for start in range(written.start, written.end, CHUNK):
+                end = min(start + CHUNK, written.end)
+                ids = context.ids[start + further : end + further]
+                passes.append(Rewrite(ids, list(range(start, end)), closed(context, unseen, span.start)))
         return passes
 
     def unseen(self, context: Context, spans: Sequence[Span]) -> list[Span]:
         """For each span the slots, as many, that are not seen when what stands behind it is read."""
         ahead = context.backbone.needed_eraser.lookahead or 0
-        ends = [*(span.start for span in spans[1:]), len(context.ids)]
-        return [span.shifted(min(ahead, len(span), end - span.end)) for span, end in zip(spans, ends, strict=True)]
+        behind = kept(context, spans)[1:]
+        return [span.shifted(min(ahead, len(span), len(rest))) for span, rest in zip(spans, behind, strict=True)]
 
     def layout(self, context: Context, spans: Sequence[Span]) -> Layout:
         """How questions see the erased cache: the gaps closed; steering states made from a span beside its prefix.
@@ -72,8 +72,10 @@ class KVEraser(EraseMethod):
             for piece in closed(context, self.unseen(context, spans), len(context.ids)).pieces
         ]
         if context.backbone.needed_eraser.lookahead is None:
-            shared = [sum(map(len, spans[number:])) for number in range(1, len(spans) + 1)]
-            read += [Piece(span.start, span.end, behind - gap) for span, behind in zip(spans, shared, strict=True)]
+            read += [
+                Piece(span.start, span.end, sum(map(len, spans[number:])) - gap)
+                for number, span in enumerate(spans, start=1)
+            ]
             read.sort(key=lambda piece: piece.start)
         return Layout(context.cache.rotation, (*read, last))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kveraser_core.context import Context
+from kveraser_core.erasers.base import kept
 from kveraser_core.erasers.kveraser import KVEraser, Rewrite, closed
 from kveraser_core.erasers.staleness import stale_tokens
 from kveraser_core.spans import Span
@@ -27,13 +28,12 @@ class KVEraserRepair(KVEraser):
         lookahead = backbone.needed_eraser.lookahead is not None
         found = [stale_tokens(backbone, context.ids, spans, which, self.k) for which in range(len(spans))]
         stale = {slot for some in found for part in some for slot in range(part.start, part.end)}
-        ends = [*(span.start for span in spans[1:]), len(context.ids)]
         passes = []
-        for span, end in zip(spans, ends, strict=True):  # slots between two spans see the same gaps
-            slots = sorted(slot for slot in stale if span.end <= slot < end)
+        for behind in kept(context, spans)[1:]:  # slots between two spans see the same gaps
+            slots = sorted(slot for slot in stale if behind.start <= slot < behind.end)
             if slots:
                 ids = [context.ids[slot] for slot in slots]
-                passes.append(Rewrite(ids, slots, closed(context, spans, span.end), erasing=lookahead))
+                passes.append(Rewrite(ids, slots, closed(context, spans, behind.start), erasing=lookahead))
         return passes if lookahead else passes + super().rewrites(context, spans)
 
     def unseen(self, context: Context, spans: Sequence[Span]) -> list[Span]:
