@@ -23,6 +23,7 @@ from kveraser_core.decoder_pass import DecoderPass, LowRank
 from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.packed_linear import pack
+from kveraser_core.row_pass import RowPass
 from kveraser_core.spans import TokenMap
 
 SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
@@ -47,7 +48,9 @@ class Backbone:
                 f"{name} has no fast tokenizer, which maps tokens back to characters: use another."
             )
         self.model = model.eval().requires_grad_(False)
-        self._pass = DecoderPass(model) if model.device.type == "cpu" else None
+        on_cpu = model.device.type == "cpu"
+        self._pass = DecoderPass(model) if on_cpu else None
+        self._row_pass = RowPass.of(model) if on_cpu else None
         self._low_rank: tuple[Adapter, list[LowRank]] | None = None
         self.tokenizer = tokenizer
         self.name = name
@@ -120,7 +123,7 @@ class Backbone:
     @property
     def row_bytes(self) -> int | None:
         """Bytes of the layers' weights that a pass of one token reads, where that is not what longer passes read."""
-        return self._pass.row_bytes if self._pass else None
+        return self._row_pass.nbytes if self._row_pass else None
 
     @property
     def device(self) -> torch.device:
@@ -157,6 +160,8 @@ class Backbone:
         """
         wanted = len(token_ids) if wanted is None else wanted
         with self.lock:
+            if self._row_pass and len(token_ids) == wanted == 1 and not self._erasing and self._row_pass.takes(cache):
+                return self._row_pass(token_ids[0], cache)
             if self._pass:
                 eraser = self._low_rank[1] if self._erasing and self._low_rank else None
                 return self._pass(token_ids, cache, wanted, eraser)
@@ -171,6 +176,8 @@ class Backbone:
     def logits(self, hidden: Tensor) -> Tensor:
         """The next-token logits of hidden states: `[tokens, hidden]` to `[tokens, vocabulary]`."""
         with self.lock:
+            if self._row_pass and len(hidden) == 1:
+                return self._row_pass.logits(hidden)
             return self.model.get_output_embeddings()(hidden)
 
     @property

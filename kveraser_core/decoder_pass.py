@@ -1,34 +1,25 @@
 """Tokens through the model on the CPU: the decoder's layers written out, with few operations.
 
 For the few rows of a question, a span or one decoded token, the modules of transformers and PEFT spend as
-long between the operations as in them. Here nothing is built for a pass but what the layers compute, an
-eraser's low-rank products are one for all projections that read the same rows, and a single row is
-multiplied with four-bit weights where the model has them. It is the same for every cache and layout, and
-knows nothing about documents or erase methods.
+long between the operations as in them. Here nothing is built for a pass but what the layers compute, and an
+eraser's low-rank products are one for all projections that read the same rows. It is the same for every
+cache and layout, and knows nothing about documents or erase methods.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from kveraser_core.adapters import Adapter
 from kveraser_core.attention import cached_attention
-from kveraser_core.four_bit import four_bit
 from kveraser_core.kv_cache import EditableCache, EditableLayer
 from kveraser_core.rope import rotated
+from kveraser_core.row_pass import PROJECTIONS
 
 _QKV, _OUT, _GATE_UP, _DOWN = range(4)
-_PROJECTIONS = (
-    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    ("self_attn.o_proj",),
-    ("mlp.gate_proj", "mlp.up_proj"),
-    ("mlp.down_proj",),
-)
-"""The projections that read the same rows."""
-
 LowRank = list[tuple[Tensor, Tensor]]
 """What an eraser adds in one layer, for each group of projections: `[in, ranks]` and `[ranks, out]`."""
 
@@ -55,11 +46,6 @@ class DecoderPass:
             rows = layer(rows, cache.editable[number], turn, going_on, eraser[number] if eraser else None)
         return self.norm(rows)
 
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of the layers' weights that a pass of one token reads."""
-        return sum(layer.row_bytes for layer in self.layers)
-
     def low_rank(self, adapter: Adapter) -> list[LowRank]:
         """What `adapter` adds to the projections, as passes take it."""
         return [layer.low_rank(adapter) for layer in self.layers]
@@ -69,24 +55,13 @@ class _Layer:
     def __init__(self, layer: Any, number: int) -> None:
         self.number = number
         self.before, self.between = _Norm(layer.input_layernorm), _Norm(layer.post_attention_layernorm)
-        self.groups = [[layer.get_submodule(name) for name in names] for names in _PROJECTIONS]
-        self.four_bit = [
-            four_bit(torch.cat([module.weight.detach() for module in modules])) if _plain(modules) else None
-            for modules in self.groups
-        ]
+        self.groups = [[layer.get_submodule(name) for name in names] for names in PROJECTIONS]
         attention = layer.self_attn
         self.activation = layer.mlp.act_fn
         self.dim, self.scale = attention.head_dim, attention.scaling
         self.heads, self.kv_heads = (module.out_features // self.dim for module in self.groups[_QKV][:2])
         self.norms = (_Norm(attention.q_norm), _Norm(attention.k_norm)) if hasattr(attention, "q_norm") else None
         self.rotated = bool(getattr(attention, "use_rope", True))
-
-    @property
-    def row_bytes(self) -> int:
-        return sum(
-            few.nbytes if few else sum(module.weight.numel() * module.weight.dtype.itemsize for module in modules)
-            for few, modules in zip(self.four_bit, self.groups, strict=True)
-        )
 
     def __call__(
         self, rows: Tensor, states: EditableLayer, turn: tuple[Tensor, Tensor], wanted: int, eraser: LowRank | None
@@ -113,12 +88,8 @@ class _Layer:
 
     def _project(self, group: int, rows: Tensor, eraser: LowRank | None) -> Tensor:
         """The products of `rows` with the weights of a group, side by side."""
-        few = self.four_bit[group]
-        if few and len(rows) == 1:
-            out = few(rows)
-        else:
-            parts = [module(rows) for module in self.groups[group]]
-            out = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+        parts = [module(rows) for module in self.groups[group]]
+        out = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
         if eraser:
             into, back = eraser[group]
             out.addmm_(rows @ into, back)
@@ -126,7 +97,7 @@ class _Layer:
 
     def low_rank(self, adapter: Adapter) -> LowRank:
         made = []
-        for names, modules in zip(_PROJECTIONS, self.groups, strict=True):
+        for names, modules in zip(PROJECTIONS, self.groups, strict=True):
             pairs = [adapter.low_rank(f"layers.{self.number}.{name}") for name in names]
             into = [first for first, _ in pairs if first is not None]
             back = [
@@ -150,7 +121,3 @@ class _Norm:
         length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=torch.float32)
         scale = torch.addcmul(self.epsilon, length, length, value=1 / rows.shape[-1]).rsqrt_()
         return (rows * scale).to(rows.dtype) * self.norm.weight
-
-
-def _plain(modules: list[nn.Linear]) -> bool:
-    return all(type(module) is nn.Linear and module.bias is None for module in modules)

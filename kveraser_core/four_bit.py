@@ -1,37 +1,39 @@
-"""Weights that were quantised to four bits, found again and read as such.
+"""Weights that were quantised to four bits, found again and kept as such.
 
 A model unpacked from a four-bit file holds, in every group of 32 weights of a row, at most sixteen evenly
 spaced values. Decoding is bound by the bytes of the weights, and sixteen levels need a quarter of bf16's.
-The levels are the model's own, so nothing is lost but the rounding that bf16 brings as well.
+The levels are the model's own, so nothing is lost.
 """
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
 
-_GROUP, _LEVELS, _SAMPLE = 32, 15, 16
+from kveraser_core.row_kernels import GROUP, Array
+
+_LEVELS, _SAMPLE = 15, 16
 _TOLERANCE = 2**-7
 """How far a weight may be from its level, as a share of its group's greatest: some roundings to bf16."""
 
 
-class FourBitRows:
-    """The product of one row with the weight that `scales`, `[in / 32, out, 2]`, and packed levels stand for."""
+@dataclass(frozen=True)
+class FourBit:
+    """A weight, `[out, in]`: each is its level times its group's step, plus the group's lowest value.
 
-    def __init__(self, packed: Tensor, scales: Tensor) -> None:
-        self.packed, self.scales = packed, scales
+    `levels`, `[out, in / 64, 32]`, holds two groups' levels in each row of 32 bytes, the first group's in the
+    lower halves; `scales`, `[out, 2, in / 32]` in fp32, the groups' steps and lowest values.
+    """
 
-    @property
-    def nbytes(self) -> int:
-        return self.packed.nbytes + self.scales.nbytes
-
-    def __call__(self, row: Tensor) -> Tensor:
-        """`row` is `[1, in]` in bf16; the result `[1, out]`."""
-        return torch.ops.aten._weight_int4pack_mm_for_cpu(row, self.packed, _GROUP, self.scales)
+    levels: Array
+    scales: Array
 
 
-def four_bit(weight: Tensor) -> FourBitRows | None:
+def four_bit(weight: Tensor) -> FourBit | None:
     """The four-bit form of `weight`, `[out, in]` in bf16 on the CPU; `None` where it has none."""
     out, into = weight.shape
-    if into % _GROUP or out % 64 or weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
+    if into % (2 * GROUP) or weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
         return None
     if _levels(weight[:_SAMPLE]) is None:  # spares other models the conversion of all their weights
         return None
@@ -39,14 +41,14 @@ def four_bit(weight: Tensor) -> FourBitRows | None:
     if found is None:
         return None
     levels, step, low = found
-    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.view(out, into).int(), 2)
-    scales = torch.cat((step, low + 8 * step), dim=-1).transpose(0, 1).bfloat16().contiguous()
-    return FourBitRows(packed, scales)
+    pairs = levels.to(torch.uint8).view(out, -1, 2, GROUP)
+    scales = torch.cat((step, low), dim=-1).transpose(1, 2)
+    return FourBit((pairs[:, :, 0] | pairs[:, :, 1] << 4).numpy(), np.ascontiguousarray(scales.numpy()))
 
 
 def _levels(weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
     """Each weight's level from 0 to 15, and each group's step and lowest value; `None` where these miss a weight."""
-    groups = weight.float().view(len(weight), -1, _GROUP)
+    groups = weight.detach().float().view(len(weight), -1, GROUP)
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
     step = ((high - low) / _LEVELS).clamp_min(1e-12)
     levels = ((groups - low) / step).round()

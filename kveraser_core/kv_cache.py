@@ -71,12 +71,7 @@ class EditableLayer(CacheLayerMixin):
                 f"There is no memory left for a cache of {self.capacity:,} tokens "
                 f"({wanted / 2**20:,.0f} MB a layer): load fewer pages or close another document."
             ) from error
-        self.set_length(0)
         self.is_initialized = True
-
-    def set_length(self, length: int) -> None:
-        self.length = length
-        self.keys, self.values = self.filled()
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
@@ -91,17 +86,22 @@ class EditableLayer(CacheLayerMixin):
             self.value_buffer[:, :, self.targets] = value_states
             keys, values = self.filled()
             return laid_out(keys, self.layout), values
-        start, end = self.length, self.length + key_states.shape[2]
-        if end > self.capacity:
-            raise CacheFull(
-                f"The cache has room for {self.capacity - start:,} more tokens and {end - start:,} were to be "
-                "written: ask a shorter question, drop earlier turns or allow fewer answer tokens."
-            )
+        start, end = self.extend(key_states.shape[2])
         self.key_buffer[:, :, start:end] = key_states
         self.value_buffer[:, :, start:end] = value_states
-        self.length = end
-        keys, values = self.keys, self.values = self.filled()
+        keys, values = self.filled()
         return laid_out(keys, self.layout), values
+
+    def extend(self, tokens: int) -> tuple[int, int]:
+        """Take `tokens` more slots, for states yet to be written; their start and end. Raises `CacheFull`."""
+        start, end = self.length, self.length + tokens
+        if end > self.capacity:
+            raise CacheFull(
+                f"The cache has room for {self.capacity - start:,} more tokens and {tokens:,} were to be "
+                "written: ask a shorter question, drop earlier turns or allow fewer answer tokens."
+            )
+        self.length = end
+        return start, end
 
     def filled(self) -> tuple[Tensor, Tensor]:
         """Views of the filled slots' keys and values, `[1, kv_heads, length, head_dim]` each."""
@@ -118,11 +118,10 @@ class EditableLayer(CacheLayerMixin):
 
     def crop(self, tokens_to_remove: int) -> None:
         if self.is_initialized:
-            self.set_length(self.length - abs(tokens_to_remove))
+            self.length -= abs(tokens_to_remove)
 
     def reset(self) -> None:
-        if self.is_initialized:
-            self.set_length(0)
+        self.length = 0
 
 
 class EditableCache(Cache):
@@ -182,8 +181,7 @@ class EditableCache(Cache):
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot truncate {self.length} slots to {length}")
         for layer in self.editable:
-            if layer.is_initialized:
-                layer.set_length(length)
+            layer.length = length
 
     def slots(self, start: int, end: int) -> Slots:
         """Copies of the slots `[start, end)`."""

@@ -1,0 +1,130 @@
+"""One token through a model of four-bit weights: what decoding does once a token, in one compiled call.
+
+It reads every cache and layout as `DecoderPass` does, and takes its place for single tokens where the model
+is one that the kernels know. It knows nothing about documents or erase methods.
+"""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from kveraser_core import row_kernels
+from kveraser_core.four_bit import FourBit, four_bit
+from kveraser_core.kv_cache import EditableCache
+from kveraser_core.row_kernels import LOG2_E, Array, Arrays
+
+PROJECTIONS = (
+    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    ("self_attn.o_proj",),
+    ("mlp.gate_proj", "mlp.up_proj"),
+    ("mlp.down_proj",),
+)
+"""The projections that read the same rows."""
+
+
+class RowPass:
+    """A model's decoder and output embedding for single tokens on the CPU, without gradients."""
+
+    def __init__(self, model: PreTrainedModel, weights: list[list[FourBit]]) -> None:
+        decoder: Any = model.get_decoder()
+        norms = [(layer.input_layernorm, layer.post_attention_layernorm) for layer in decoder.layers]
+        self._embedding, self._norm = decoder.embed_tokens.weight, decoder.norm
+        self._norms = np.stack([np.stack([norm.weight.float().numpy() for norm in pair]) for pair in norms])
+        self._epsilon = np.float32(decoder.norm.variance_epsilon)
+        self._levels = tuple(np.stack([weight.levels for weight in group]) for group in weights)
+        self._scales = tuple(np.stack([weight.scales for weight in group]) for group in weights)
+        self._rotary = decoder.rotary_emb
+        self._scale = np.float32(decoder.layers[0].self_attn.scaling * LOG2_E)
+        self._head = _bits(model.get_output_embeddings().weight)
+        self._buffers: WeakKeyDictionary[EditableCache, tuple[Arrays, Arrays]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "RowPass | None":
+        """The pass for `model`, if its weights are plain and of four bits and the kernels know all its parts."""
+        decoder: Any = model.get_decoder()
+        layers = decoder.layers
+        turned = 2 * len(decoder.rotary_emb.inv_freq)
+        if model.config.hidden_act != "silu" or not all(_known(layer, turned) for layer in layers):
+            return None
+        weights: list[list[FourBit]] = []
+        for names in PROJECTIONS:
+            group = []
+            for layer in layers:
+                found = four_bit(torch.cat([layer.get_submodule(name).weight for name in names]))
+                if found is None:
+                    return None
+                group.append(found)
+            weights.append(group)
+        return cls(model, weights)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the layers' weights, all of which a token reads."""
+        return sum(array.nbytes for array in (*self._levels, *self._scales))
+
+    def takes(self, cache: EditableCache) -> bool:
+        """Whether the next token behind `cache` goes to its end: not before there are buffers, nor when rewriting."""
+        return cache.editable[0].is_initialized and cache.editable[0].targets is None
+
+    def __call__(self, token_id: int, cache: EditableCache) -> Tensor:
+        """Run a token behind those in `cache`, which gets its states; its last hidden state, `[1, hidden]`."""
+        slot, position, layout = cache.length, cache.next_position, cache.layout
+        for layer in cache.editable:
+            layer.extend(1)
+        pieces = [(piece.start, piece.end or slot + 1, piece.shift) for piece in layout.pieces] if layout else []
+        starts, ends, shifts = zip(*(pieces or [(0, slot + 1, 0)]), strict=True)
+        row = self._embedding[token_id].float()
+        turns = torch.stack(self._rotary(row, position - torch.tensor([shifts])))[:, 0].transpose(0, 1)
+        if cache not in self._buffers:
+            self._buffers[cache] = (
+                tuple(_bits(layer.key_buffer[0]) for layer in cache.editable),
+                tuple(_bits(layer.value_buffer[0]) for layer in cache.editable),
+            )
+        _share_threads()
+        row_kernels.decode(
+            row.numpy(),
+            self._norms,
+            self._epsilon,
+            self._levels,
+            self._scales,
+            *self._buffers[cache],
+            slot,
+            np.array([starts, ends]).T.copy(),
+            turns.contiguous().numpy(),
+            self._scale,
+        )
+        return self._norm(row[None]).to(self._embedding.dtype)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The next-token logits of one hidden state: `[1, hidden]` to `[1, vocabulary]`, in fp32."""
+        out = np.empty(len(self._head), np.float32)
+        _share_threads()
+        row_kernels.multiply(hidden[0].float().numpy(), self._head, out)
+        return torch.from_numpy(out)[None]
+
+
+def _known(layer: Any, turned: int) -> bool:
+    """Whether the kernels compute what a decoder layer does, in which RoPE turns `turned` dimensions."""
+    projections = [layer.get_submodule(name) for names in PROJECTIONS for name in names]
+    attention = layer.self_attn
+    return (
+        all(type(module) is nn.Linear and module.bias is None for module in projections)
+        and not hasattr(attention, "q_norm")
+        and bool(getattr(attention, "use_rope", True))
+        and attention.head_dim == turned
+    )
+
+
+def _bits(tensor: Tensor) -> Array:
+    """A bf16 tensor's own memory as integers."""
+    return tensor.detach().view(torch.uint16).numpy()
+
+
+def _share_threads() -> None:
+    """Use as many threads as PyTorch does."""
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]

@@ -1,0 +1,113 @@
+import pytest
+import torch
+from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
+
+from kveraser_core.backbone import Backbone
+from kveraser_core.kv_cache import CacheFull
+from kveraser_core.layout import Layout, Piece
+from kveraser_core.row_pass import PROJECTIONS, RowPass
+from tests.conftest import tiny_model
+from tests.test_four_bit import levelled
+
+SIZES = {"intermediate_size": 128, "max_position_embeddings": 2048}
+
+
+def quantised(model):
+    """`model` in bf16 with weights of four bits."""
+    for layer in model.model.layers:
+        for name in (name for names in PROJECTIONS for name in names):
+            weight = layer.get_submodule(name).weight
+            weight.data = 4 * levelled(*weight.shape)
+    for weight in model.parameters():  # and not the frequencies of positions, which stay in fp32
+        weight.data = weight.data.bfloat16()
+    return model
+
+
+@pytest.fixture
+def quick(tokenizer):
+    """A model of four-bit weights and, of the same weights, one in fp32 that only transformers reads."""
+    model = quantised(tiny_model("llama", **SIZES))
+    exact = tiny_model("llama", "sdpa", **SIZES)
+    exact.load_state_dict({name: weight.float() for name, weight in model.state_dict().items()})
+    return Backbone(model, tokenizer, "tiny"), exact
+
+
+def as_read(cache, layout):
+    """A transformers cache of the slots that `layout` reads, their keys moved to where they are read from."""
+    own = DynamicCache()
+    for number, layer in enumerate(cache.editable):
+        parts = [(p, *(states[:, :, p.start : p.end].float() for states in layer.filled())) for p in layout.pieces]
+        keys = [layout.rotation.shift(keys, number, piece.shift) for piece, keys, _ in parts]
+        own.update(torch.cat(keys, dim=2), torch.cat([values for *_, values in parts], dim=2), number)
+    return own
+
+
+def close(actual, exact):
+    return (actual.double() - exact.double()).norm() < 0.01 * exact.double().norm()
+
+
+@pytest.mark.parametrize(
+    ("length", "pieces"),
+    [
+        (1, (Piece(0),)),
+        (255, (Piece(0),)),
+        (256, (Piece(0),)),
+        (700, (Piece(0),)),
+        (600, (Piece(0, 40), Piece(140, None, -100))),
+        (600, (Piece(0, 40, 60), Piece(140))),
+        (600, (Piece(3, 40), Piece(90, 320, -20), Piece(330, None, -50))),
+        (600, (Piece(0, 0), Piece(5, None, -5))),
+    ],
+)
+def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces):
+    backbone, exact = quick
+    torch.manual_seed(2)
+    cache = backbone.new_cache(length + 2)
+    backbone.encode(torch.randint(0, 420, (length,)).tolist(), cache, wanted=0)
+    layout = Layout(cache.rotation, pieces)
+    same = as_read(cache, layout)
+    cache.layout = layout if pieces != (Piece(0),) else None
+    assert backbone._row_pass is not None
+    hidden = torch.cat([backbone.encode([token], cache, wanted=1) for token in (9, 11)])
+    with torch.no_grad():
+        states = exact.model(
+            torch.tensor([[9, 11]]), past_key_values=same, position_ids=torch.tensor([[length, length + 1]])
+        ).last_hidden_state[0]
+        logits = exact.lm_head(states)
+    assert close(hidden, states)
+    assert close(backbone.logits(hidden[1:]), logits[1:])
+    for layer, read, other in zip(cache.editable, as_read(cache, layout).layers, same.layers, strict=True):
+        assert layer.length == length + 2
+        assert close(read.keys[:, :, -2:], other.keys[:, :, -2:])
+        assert close(read.values[:, :, -2:], other.values[:, :, -2:])
+
+
+def test_a_full_cache_says_so_and_keeps_what_it_has(quick):
+    backbone, _ = quick
+    cache = backbone.new_cache(5)
+    backbone.encode([5, 6, 7, 8], cache, wanted=0)
+    backbone.encode([9], cache, wanted=1)
+    with pytest.raises(CacheFull, match="room for 0 more tokens"):
+        backbone.encode([10], cache, wanted=1)
+    assert cache.length == 5
+
+
+def test_caches_that_are_gone_are_not_kept(quick):
+    backbone, _ = quick
+    for _ in range(3):
+        cache = backbone.new_cache(4)
+        backbone.encode([5, 6, 7], cache, wanted=0)
+        backbone.encode([8], cache, wanted=1)
+        del cache
+    assert len(backbone._row_pass._buffers) <= 1
+
+
+def test_models_that_the_kernels_do_not_know_are_left_alone():
+    assert RowPass.of(tiny_model("llama", **SIZES).bfloat16()) is None  # weights of any value
+    assert RowPass.of(quantised(tiny_model("llama", **SIZES)).float()) is None
+    assert RowPass.of(quantised(tiny_model("qwen3", **SIZES))) is None  # norms of queries and keys
+    assert RowPass.of(quantised(tiny_model("llama", hidden_act="gelu", **SIZES))) is None
+    sizes = tiny_model("llama", **SIZES).config.to_dict()
+    wanted = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    biased = Qwen2ForCausalLM(Qwen2Config(**{name: sizes[name] for name in wanted}))
+    assert RowPass.of(quantised(biased)) is None
