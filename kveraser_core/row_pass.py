@@ -127,4 +127,7 @@ def _bits(tensor: Tensor) -> Array:
 
 def _share_threads() -> None:
     """Use as many threads as PyTorch does."""
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    if torch.get_num_threads() != threads:  # numba starts with all, and OpenMP's number is for both
+        torch.set_num_threads(threads)

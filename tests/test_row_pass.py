@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
@@ -100,6 +105,29 @@ def test_caches_that_are_gone_are_not_kept(quick):
         backbone.encode([8], cache, wanted=1)
         del cache
     assert len(backbone._row_pass._buffers) <= 1
+
+
+def test_it_leaves_the_number_of_threads_alone():
+    program = (
+        "import torch\n"
+        "from tests.test_row_pass import SIZES, quantised, tiny_model\n"
+        "from kveraser_core.kv_cache import EditableCache\n"
+        "from kveraser_core.row_pass import RowPass\n"
+        "model = quantised(tiny_model('llama', **SIZES))\n"
+        "cache = EditableCache.of(model, 4)\n"
+        "model(torch.tensor([[5]]), past_key_values=cache)\n"
+        "RowPass.of(model)(7, cache)\n"
+        "print(torch.get_num_threads())\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    out = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert out.stdout.split() == ["1"], out.stderr
 
 
 def test_models_that_the_kernels_do_not_know_are_left_alone():
