@@ -113,7 +113,7 @@ def test_it_leaves_the_number_of_threads_alone():
         "from tests.test_row_pass import SIZES, quantised, tiny_model\n"
         "from kveraser_core.kv_cache import EditableCache\n"
         "from kveraser_core.row_pass import RowPass\n"
-        "model = quantised(tiny_model('llama', **SIZES))\n"
+        "model = quantised(tiny_model('llama', **SIZES)).requires_grad_(False)\n"
         "cache = EditableCache.of(model, 4)\n"
         "model(torch.tensor([[5]]), past_key_values=cache)\n"
         "RowPass.of(model)(7, cache)\n"
