@@ -103,10 +103,21 @@ class Backbone:
                 weight.data = weight.data.clone()
         backbone = cls(loaded, tokenizer, name)
         pack(loaded)
+        backbone.warm_up()
         shipped = shipped_eraser(packaged_model.SLUG) if model is None else None
         if eraser or shipped:
             backbone.load_eraser(eraser or shipped or "")
         return backbone
+
+    def warm_up(self) -> None:
+        """Run a token or two, so that what is compiled for them is there when a question comes.
+
+        The first time on a machine that takes some 15 seconds, later half of one.
+        """
+        if self._row_pass:
+            cache = self.new_cache(2)
+            self.encode([0], cache, wanted=0)
+            self.logits(self.encode([0], cache, wanted=1))
 
     def load_eraser(self, source: str | Path) -> None:
         """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""
@@ -124,6 +135,11 @@ class Backbone:
     def row_bytes(self) -> int | None:
         """Bytes of the layers' weights that a pass of one token reads, where that is not what longer passes read."""
         return self._row_pass.nbytes if self._row_pass else None
+
+    @property
+    def head_bytes(self) -> int | None:
+        """Bytes of the output embedding that one token's logits read, where that is not what more tokens' read."""
+        return self._row_pass.head_bytes if self._row_pass else None
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,4 @@
-"""One token through a model of four-bit weights: what decoding does once a token, in one compiled call.
+"""One token through a model of quantised weights: what decoding does once a token, in one compiled call.
 
 It reads every cache and layout as `DecoderPass` does, and takes its place for single tokens where the model
 is one that the kernels know. It knows nothing about documents or erase methods.
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from kveraser_core import row_kernels
-from kveraser_core.four_bit import FourBit, four_bit
 from kveraser_core.kv_cache import EditableCache
-from kveraser_core.row_kernels import LOG2_E, Array, Arrays
+from kveraser_core.quantised import EightBit, FourBit, eight_bit, four_bit
+from kveraser_core.row_kernels import GROUP, LOG2_E, Array, Arrays
 
 PROJECTIONS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -30,7 +30,7 @@ PROJECTIONS = (
 class RowPass:
     """A model's decoder and output embedding for single tokens on the CPU, without gradients."""
 
-    def __init__(self, model: PreTrainedModel, weights: list[list[FourBit]]) -> None:
+    def __init__(self, model: PreTrainedModel, weights: list[list[FourBit]], head: EightBit) -> None:
         decoder: Any = model.get_decoder()
         norms = [(layer.input_layernorm, layer.post_attention_layernorm) for layer in decoder.layers]
         self._embedding, self._norm = decoder.embed_tokens.weight, decoder.norm
@@ -40,16 +40,22 @@ class RowPass:
         self._scales = tuple(np.stack([weight.scales for weight in group]) for group in weights)
         self._rotary = decoder.rotary_emb
         self._scale = np.float32(decoder.layers[0].self_attn.scaling * LOG2_E)
-        self._head = _bits(model.get_output_embeddings().weight)
+        self._head = head
         self._buffers: WeakKeyDictionary[EditableCache, tuple[Arrays, Arrays]] = WeakKeyDictionary()
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> "RowPass | None":
-        """The pass for `model`, if its weights are plain and of four bits and the kernels know all its parts."""
+        """The pass for `model`, if the kernels know all its parts.
+
+        The layers' weights must have been of four bits and those of the output embedding of eight, as in most files.
+        """
         decoder: Any = model.get_decoder()
         layers = decoder.layers
         turned = 2 * len(decoder.rotary_emb.inv_freq)
         if model.config.hidden_act != "silu" or not all(_known(layer, turned) for layer in layers):
+            return None
+        head = eight_bit(model.get_output_embeddings().weight)
+        if head is None:
             return None
         weights: list[list[FourBit]] = []
         for names in PROJECTIONS:
@@ -60,12 +66,17 @@ class RowPass:
                     return None
                 group.append(found)
             weights.append(group)
-        return cls(model, weights)
+        return cls(model, weights, head)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the layers' weights, all of which a token reads."""
         return sum(array.nbytes for array in (*self._levels, *self._scales))
+
+    @property
+    def head_bytes(self) -> int:
+        """Bytes of the output embedding, which the logits of one token read."""
+        return self._head.levels.nbytes + self._head.steps.nbytes
 
     def takes(self, cache: EditableCache) -> bool:
         """Whether the next token behind `cache` goes to its end: not before there are buffers, nor when rewriting."""
@@ -102,9 +113,9 @@ class RowPass:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The next-token logits of one hidden state: `[1, hidden]` to `[1, vocabulary]`, in fp32."""
-        out = np.empty(len(self._head), np.float32)
+        out = np.empty(len(self._head.levels), np.float32)
         _share_threads()
-        row_kernels.multiply(hidden[0].float().numpy(), self._head, out)
+        row_kernels.multiply(hidden.float().view(-1, GROUP).numpy(), self._head.levels, self._head.steps, out)
         return torch.from_numpy(out)[None]
 
 

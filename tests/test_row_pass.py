@@ -12,13 +12,15 @@ from kveraser_core.kv_cache import CacheFull
 from kveraser_core.layout import Layout, Piece
 from kveraser_core.row_pass import PROJECTIONS, RowPass
 from tests.conftest import tiny_model
-from tests.test_four_bit import levelled
+from tests.test_quantised import levelled, multiples
 
 SIZES = {"intermediate_size": 128, "max_position_embeddings": 2048}
 
 
 def quantised(model):
-    """`model` in bf16 with weights of four bits."""
+    """`model` in bf16, its layers' weights of four bits and its output embedding's of eight."""
+    head = model.lm_head.weight
+    head.data = multiples(*head.shape)
     for layer in model.model.layers:
         for name in (name for names in PROJECTIONS for name in names):
             weight = layer.get_submodule(name).weight
@@ -30,7 +32,7 @@ def quantised(model):
 
 @pytest.fixture
 def quick(tokenizer):
-    """A model of four-bit weights and, of the same weights, one in fp32 that only transformers reads."""
+    """A model of quantised weights and, of the same weights, one in fp32 that only transformers reads."""
     model = quantised(tiny_model("llama", **SIZES))
     exact = tiny_model("llama", "sdpa", **SIZES)
     exact.load_state_dict({name: weight.float() for name, weight in model.state_dict().items()})
@@ -133,6 +135,9 @@ def test_it_leaves_the_number_of_threads_alone():
 def test_models_that_the_kernels_do_not_know_are_left_alone():
     assert RowPass.of(tiny_model("llama", **SIZES).bfloat16()) is None  # weights of any value
     assert RowPass.of(quantised(tiny_model("llama", **SIZES)).float()) is None
+    wide = quantised(tiny_model("llama", **SIZES))
+    wide.lm_head.weight.data = torch.randn(420, 64).bfloat16()
+    assert RowPass.of(wide) is None
     assert RowPass.of(quantised(tiny_model("qwen3", **SIZES))) is None  # norms of queries and keys
     assert RowPass.of(quantised(tiny_model("llama", hidden_act="gelu", **SIZES))) is None
     sizes = tiny_model("llama", **SIZES).config.to_dict()

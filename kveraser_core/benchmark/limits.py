@@ -54,7 +54,7 @@ class ModelSize:
 
     `projections` are the elements of all layers' matrices, `head` those of the output embedding,
     `adapter` those of the eraser's LoRA matrices; `width` is the bytes of one element. A pass of one token
-    reads the projections as `row_bytes`.
+    reads the projections as `row_bytes`, its logits the output embedding as `head_bytes`.
     """
 
     layers: int
@@ -66,6 +66,7 @@ class ModelSize:
     adapter: int
     width: int
     row_bytes: int
+    head_bytes: int
 
     @classmethod
     def of(cls, backbone: Backbone) -> "ModelSize":
@@ -76,7 +77,7 @@ class ModelSize:
         head_dim = getattr(config, "head_dim", None) or hidden // heads
         layer = 2 * hidden * head_dim * (heads + kv_heads) + 3 * hidden * inner
         lora = backbone.eraser.weights.values() if backbone.eraser else ()
-        projections = config.num_hidden_layers * layer
+        projections, head = config.num_hidden_layers * layer, hidden * config.vocab_size
         width = backbone.model.dtype.itemsize
         return cls(
             layers=config.num_hidden_layers,
@@ -84,10 +85,11 @@ class ModelSize:
             kv_heads=kv_heads,
             head_dim=head_dim,
             projections=projections,
-            head=hidden * config.vocab_size,
+            head=head,
             adapter=sum(weight.numel() for weight in lora),
             width=width,
             row_bytes=backbone.row_bytes or projections * width,
+            head_bytes=backbone.head_bytes or head * width,
         )
 
     @property
@@ -103,7 +105,10 @@ class ModelSize:
         seen = sum(block.new * block.past + block.new * (block.new + 1) // 2 for block in blocks)
         products = tokens * self.projections + logits * self.head + adapted * self.adapter
         attention = 2 * self.layers * self.heads * self.head_dim * seen
-        others = (self.head if logits else 0) + (self.adapter if adapted else 0)
-        weights = others * self.width + (self.row_bytes if tokens == 1 else self.projections * self.width)
+        weights = self.row_bytes if tokens == 1 else self.projections * self.width
+        if logits:
+            weights += self.head_bytes if logits == 1 else self.head * self.width
+        if adapted:
+            weights += self.adapter * self.width
         states = max(block.past for block in blocks) + tokens
         return Work(2.0 * (products + attention), float(weights + states * self.token_bytes))

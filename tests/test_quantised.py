@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from kveraser_core.four_bit import four_bit
+from kveraser_core.quantised import eight_bit, four_bit
 
 
 def levelled(out=64, into=128):
@@ -13,7 +13,32 @@ def levelled(out=64, into=128):
     return (levels * step + low).view(out, into).bfloat16()
 
 
-def test_four_bit_weights_are_found_and_lose_nothing():
+def multiples(out=64, into=128):
+    """A weight as an eight-bit file holds it: in each group of 32, multiples of a step up to 127 of them."""
+    torch.manual_seed(0)
+    levels = torch.randint(-126, 127, (out, into // 32, 32))
+    levels[:, :, 3] = 127
+    return (levels * (torch.rand(out, into // 32, 1) * 0.002 + 0.0001)).view(out, into).bfloat16()
+
+
+def test_eight_bit_weights_are_found_as_closely_as_bf16_has_them():
+    weight = multiples()
+    found = eight_bit(weight)
+    assert found is not None
+    rebuilt = torch.from_numpy((found.levels * found.steps[:, :, None]).reshape(64, 128))
+    torch.testing.assert_close(rebuilt, weight.float(), atol=0, rtol=2**-7)
+
+
+def test_other_weights_are_not_taken_for_eight_bit():
+    assert eight_bit(torch.randn(64, 128).bfloat16()) is None
+    spoiled = multiples()
+    spoiled[30, 70] = spoiled[30, 67] * 1.5 / 127  # between two levels
+    assert eight_bit(spoiled) is None
+    assert eight_bit(multiples().float()) is None
+    assert eight_bit(multiples()[:, :100]) is None
+
+
+def test_four_bit_weights_are_found_as_closely_as_bf16_has_them():
     weight = levelled()
     found = four_bit(weight)
     assert found is not None
