@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from kveraser_core import row_kernels
 from kveraser_core.kv_cache import EditableCache
+from kveraser_core.layout import Piece
 from kveraser_core.quantised import EightBit, FourBit, eight_bit, four_bit
 from kveraser_core.row_kernels import GROUP, LOG2_E, Array, Arrays
 
@@ -87,10 +88,11 @@ class RowPass:
         slot, position, layout = cache.length, cache.next_position, cache.layout
         for layer in cache.editable:
             layer.extend(1)
-        pieces = [(piece.start, piece.end or slot + 1, piece.shift) for piece in layout.pieces] if layout else []
-        starts, ends, shifts = zip(*(pieces or [(0, slot + 1, 0)]), strict=True)
+        pieces = layout.pieces if layout else (Piece(0),)
+        ends = [(piece.start, slot + 1 if piece.end is None else piece.end) for piece in pieces]
         row = self._embedding[token_id].float()
-        turns = torch.stack(self._rotary(row, position - torch.tensor([shifts])))[:, 0].transpose(0, 1)
+        turned = torch.tensor([[position - piece.shift for piece in pieces]])
+        turns = torch.stack(self._rotary(row, turned))[:, 0].transpose(0, 1)
         if cache not in self._buffers:
             self._buffers[cache] = (
                 tuple(_bits(layer.key_buffer[0]) for layer in cache.editable),
@@ -105,7 +107,7 @@ class RowPass:
             self._scales,
             *self._buffers[cache],
             slot,
-            np.array([starts, ends]).T.copy(),
+            np.array(ends),
             turns.contiguous().numpy(),
             self._scale,
         )

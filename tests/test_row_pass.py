@@ -50,7 +50,7 @@ def as_read(cache, layout):
 
 
 def close(actual, exact):
-    return (actual.double() - exact.double()).norm() < 0.01 * exact.double().norm()
+    return (actual.double() - exact.double()).norm() < 0.005 * exact.double().norm()
 
 
 @pytest.mark.parametrize(
