@@ -68,16 +68,16 @@ def test_an_id_that_is_not_yours_gives_nothing(page: Page, server: Server):
 def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..., Page]):
     first, second = open_page(), open_page()
     paste(first, TEXT)
-    paste(second, "The toll today at Larkmoor harbour is 77 coins. Nobody pays more.")
+    paste(second, "The toll today at Larkmoor harbour is 6150 coins. Nobody pays more.")
     for page in (first, second):
         page.locator("#question textarea").fill(QUESTION)
     first.locator("#compare").click()
     second.locator("#ask").click()
     expect(second.locator("#conversation").get_by_text("place 1 of 1 in the queue")).to_be_in_viewport()
     expect(second.locator("#conversation .figures")).to_have_count(1)
-    expect(second.locator("#conversation .answer")).to_contain_text("77")
+    expect(second.locator("#conversation .answer")).to_contain_text("6150")
     expect(first.locator("#cards .card dl")).to_have_count(3)
-    expect(first.locator("#cards")).not_to_contain_text("77")
+    expect(first.locator("#cards")).not_to_contain_text("6150")
 
 
 def test_what_goes_wrong_is_said_in_chinese(open_page: Callable[..., Page], tmp_path: Path):
