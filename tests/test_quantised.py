@@ -52,7 +52,7 @@ def test_four_bit_weights_are_found_as_closely_as_bf16_has_them():
 def test_other_weights_are_not_taken_for_four_bit():
     assert four_bit(torch.randn(64, 128).bfloat16()) is None
     spoiled = levelled()
-    spoiled[5, 40] *= 1.5
+    spoiled[5, 8] *= 1.1
     assert four_bit(spoiled) is None
     assert four_bit(levelled().float()) is None
     assert four_bit(levelled()[:, :96]) is None
