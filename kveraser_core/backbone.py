@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from kveraser_core import attention, packaged_model
 from kveraser_core.adapters import Adapter, load_adapter
-from kveraser_core.decoder_pass import DecoderPass, LowRank
+from kveraser_core.block_pass import BlockPass
+from kveraser_core.decoder_pass import DecoderPass
 from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.packed_linear import pack
@@ -49,9 +51,9 @@ class Backbone:
             )
         self.model = model.eval().requires_grad_(False)
         on_cpu = model.device.type == "cpu"
-        self._pass = DecoderPass(model) if on_cpu else None
         self._row_pass = RowPass.of(model) if on_cpu else None
-        self._low_rank: tuple[Adapter, list[LowRank]] | None = None
+        self._pass: Any = (BlockPass.of(model) or DecoderPass(model)) if on_cpu else None
+        self._low_rank: tuple[Adapter, Any] | None = None
         self.tokenizer = tokenizer
         self.name = name
         self.window: int = model.config.max_position_embeddings
@@ -110,14 +112,13 @@ class Backbone:
         return backbone
 
     def warm_up(self) -> None:
-        """Run a token or two, so that what is compiled for them is there when a question comes.
+        """Run a few tokens, so that what is compiled for them is there when a document comes.
 
-        The first time on a machine that takes some 15 seconds, later half of one.
+        The first time on a machine that takes some 30 seconds, later half of one.
         """
-        if self._row_pass:
-            cache = self.new_cache(2)
-            self.encode([0], cache, wanted=0)
-            self.logits(self.encode([0], cache, wanted=1))
+        cache = self.new_cache(3)
+        self.encode([0, 0], cache, wanted=1)
+        self.logits(self.encode([0], cache, wanted=1))
 
     def load_eraser(self, source: str | Path) -> None:
         """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""

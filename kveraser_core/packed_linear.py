@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from kveraser_core.panels import PanelLinear, use_plain
+
 
 class PackedLinear(nn.Linear):
     """An `nn.Linear` with a packed weight, for inference only: no gradient passes through it."""
@@ -24,7 +26,10 @@ def pack(model: nn.Module) -> None:
 
 
 def unpack(model: nn.Module) -> None:
-    """Bring plain weights back, through which gradients pass."""
+    """Bring plain weights back, those of layers in panels too, through which gradients pass."""
+    for module in model.modules():
+        if type(module) is PanelLinear:
+            use_plain(module)
     _convert(model, PackedLinear, nn.Linear, Tensor.to_dense)
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kveraser_core.row_kernels import GROUP, Array
+from kveraser_core.compiled import Array
+from kveraser_core.row_kernels import GROUP
 
 _SAMPLE, _ROWS = 16, 4096
 _TOLERANCE = 2**-7

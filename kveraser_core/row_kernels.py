@@ -13,47 +13,17 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-Array = np.ndarray[Any, Any]
+from kveraser_core.bf16 import LEAST, LOG2_E, exp2, narrow, wide
+from kveraser_core.compiled import OPTIONS, Array
+
 Arrays = tuple[Array, ...]
 
 GROUP = 32
-LOG2_E = 1.4426950408889634
 _BLOCK = 256
 """Keys that are attended to at once, so many that they stay in a core's own cache."""
-_LEAST = np.float32(-3e38)
-_OPTIONS: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "nogil": True, "cache": True}
 
 
-@njit(**_OPTIONS)
-def _wide(bits: Any) -> Any:
-    """The fp32 value of a bf16's bits."""
-    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
-
-
-@njit(**_OPTIONS)
-def _narrow(value: Any) -> Any:
-    """The bits of the nearest bf16, of the even one between two."""
-    bits = np.float32(value).view(np.uint32)
-    half = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return np.uint16(np.uint32(bits + half) >> np.uint32(16))
-
-
-@njit(**_OPTIONS)
-def _exp2(power: Any) -> Any:
-    """2^`power` for powers up to 126: by the power's whole part and a polynomial (Taylor's) of its rest."""
-    power = min(max(np.float32(power), np.float32(-126)), np.float32(126))
-    whole = np.floor(power + np.float32(0.5))
-    rest = power - whole
-    value = np.float32(0.00133335581)
-    value = value * rest + np.float32(0.00961812910)
-    value = value * rest + np.float32(0.0555041086)
-    value = value * rest + np.float32(0.240226507)
-    value = value * rest + np.float32(0.693147181)
-    value = value * rest + np.float32(1)
-    return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
-
-
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _add_up(grouped: Array, sums: Array) -> None:
     for group in range(sums.size):
         total = np.float32(0)
@@ -62,7 +32,7 @@ def _add_up(grouped: Array, sums: Array) -> None:
         sums[group] = total
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _norm(row: Array, weight: Array, epsilon: Any, grouped: Array, sums: Array) -> None:
     """RMSNorm of `row`, `[H]`, into `grouped`, `[G, 32]`, and each group's sum into `sums`."""
     squares = np.float32(0)
@@ -75,7 +45,7 @@ def _norm(row: Array, weight: Array, epsilon: Any, grouped: Array, sums: Array) 
     _add_up(grouped, sums)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _product(levels: Array, scales: Array, grouped: Array, sums: Array) -> Any:
     """A row of weights times `grouped`, `[G, 32]`; `levels` and `scales` as in `FourBit`."""
     total = np.float32(0)
@@ -91,7 +61,7 @@ def _product(levels: Array, scales: Array, grouped: Array, sums: Array) -> Any:
     return total
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _turn(head: Array, cos: Array, sin: Array, scale: Any, out: Array) -> None:
     """A head, `[D]`, at its rotary position and times `scale`."""
     half = head.size // 2
@@ -101,21 +71,21 @@ def _turn(head: Array, cos: Array, sin: Array, scale: Any, out: Array) -> None:
         out[half + i] = (b * cos[i] + a * sin[i]) * scale
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _attend(query: Array, keys: Array, values: Array, weights: Array, out: Array, top_and_sum: Array) -> None:
     """Attention of the heads that share a block of keys and values, `[n, D]`, to it; `weights` is room for `[n]`."""
     count, dim = keys.shape
     for head in range(len(query)):
-        top = _LEAST
+        top = LEAST
         for key in range(count):
             score = np.float32(0)
             for i in range(dim):
-                score += query[head, i] * _wide(keys[key, i])
+                score += query[head, i] * wide(keys[key, i])
             weights[key] = score
             top = max(top, score)
         total = np.float32(0)
         for key in range(count):
-            weight = _exp2(weights[key] - top)
+            weight = exp2(weights[key] - top)
             weights[key] = weight
             total += weight
         summed = out[head]
@@ -125,29 +95,29 @@ def _attend(query: Array, keys: Array, values: Array, weights: Array, out: Array
             a, b, c, d = weights[key], weights[key + 1], weights[key + 2], weights[key + 3]
             for i in range(dim):
                 summed[i] += (
-                    a * _wide(values[key, i])
-                    + b * _wide(values[key + 1, i])
-                    + c * _wide(values[key + 2, i])
-                    + d * _wide(values[key + 3, i])
+                    a * wide(values[key, i])
+                    + b * wide(values[key + 1, i])
+                    + c * wide(values[key + 2, i])
+                    + d * wide(values[key + 3, i])
                 )
         for key in range(fours, count):
             for i in range(dim):
-                summed[i] += weights[key] * _wide(values[key, i])
+                summed[i] += weights[key] * wide(values[key, i])
         top_and_sum[head, 0], top_and_sum[head, 1] = top, total
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _merge(parts: Array, tops_and_sums: Array, out: Array) -> None:
     """The attention to all blocks, `[blocks, kv_heads, shared, D]`, as one in `out`, `[heads, D]`."""
     blocks, _, shared, dim = parts.shape
     for head in range(len(out)):
         kv, member = head // shared, head % shared
-        top, total = _LEAST, np.float32(0)
+        top, total = LEAST, np.float32(0)
         for block in range(blocks):
             top = max(top, tops_and_sums[block, kv, member, 0])
         out[head, :] = 0
         for block in range(blocks):
-            share = _exp2(tops_and_sums[block, kv, member, 0] - top)
+            share = exp2(tops_and_sums[block, kv, member, 0] - top)
             total += share * tops_and_sums[block, kv, member, 1]
             for i in range(dim):
                 out[head, i] += share * parts[block, kv, member, i]
@@ -155,7 +125,7 @@ def _merge(parts: Array, tops_and_sums: Array, out: Array) -> None:
             out[head, i] /= total
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _blocks(ends: Array) -> Array:
     """The slots of all pieces in blocks: piece, start and end of each."""
     count = 0
@@ -165,12 +135,13 @@ def _blocks(ends: Array) -> Array:
     block = 0
     for piece in range(len(ends)):
         for start in range(ends[piece, 0], ends[piece, 1], _BLOCK):
-            blocks[block] = piece, start, min(start + _BLOCK, ends[piece, 1])
+            blocks[block, 0], blocks[block, 1] = piece, start
+            blocks[block, 2] = min(start + _BLOCK, ends[piece, 1])
             block += 1
     return blocks
 
 
-@njit(parallel=True, **_OPTIONS)
+@njit(parallel=True, **OPTIONS)
 def decode(
     row: Array,
     norms: Array,
@@ -214,8 +185,8 @@ def decode(
         for kv in range(kv_heads):
             _turn(projected[heads + kv], turns[-1, 0], turns[-1, 1], np.float32(1), key)
             for i in range(dim):
-                keys[layer][kv, slot, i] = _narrow(key[i])
-                values[layer][kv, slot, i] = _narrow(projected[heads + kv_heads + kv, i])
+                keys[layer][kv, slot, i] = narrow(key[i])
+                values[layer][kv, slot, i] = narrow(projected[heads + kv_heads + kv, i])
         for piece in range(len(ends)):
             for head in range(heads):
                 _turn(projected[head], turns[piece, 0], turns[piece, 1], scale, query[piece, head])
@@ -238,13 +209,13 @@ def decode(
         for out in prange(inner):
             gate = _product(levels[2][layer, out], scales[2][layer, out], normed, norm_sums)
             up = _product(levels[2][layer, inner + out], scales[2][layer, inner + out], normed, norm_sums)
-            gated_row[out] = gate / (np.float32(1) + _exp2(gate * np.float32(-LOG2_E))) * up  # SiLU
+            gated_row[out] = gate / (np.float32(1) + exp2(gate * np.float32(-LOG2_E))) * up  # SiLU
         _add_up(gated, gated_sums)
         for out in prange(hidden):
             row[out] += _product(levels[3][layer, out], scales[3][layer, out], gated, gated_sums)
 
 
-@njit(parallel=True, **_OPTIONS)
+@njit(parallel=True, **OPTIONS)
 def multiply(row: Array, levels: Array, steps: Array, out: Array) -> None:
     """A weight, whose `levels` and `steps` are as in `EightBit`, times `row`, `[G, 32]`, into `out`."""
     for i in prange(out.size):

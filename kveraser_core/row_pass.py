@@ -7,17 +7,18 @@ is one that the kernels know. It knows nothing about documents or erase methods.
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from kveraser_core import row_kernels
+from kveraser_core.bf16 import LOG2_E
+from kveraser_core.compiled import Array, bits, share_threads
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Piece
 from kveraser_core.quantised import EightBit, FourBit, eight_bit, four_bit
-from kveraser_core.row_kernels import GROUP, LOG2_E, Array, Arrays
+from kveraser_core.row_kernels import GROUP, Arrays
 
 PROJECTIONS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -95,10 +96,10 @@ class RowPass:
         turns = torch.stack(self._rotary(row, turned))[:, 0].transpose(0, 1)
         if cache not in self._buffers:
             self._buffers[cache] = (
-                tuple(_bits(layer.key_buffer[0]) for layer in cache.editable),
-                tuple(_bits(layer.value_buffer[0]) for layer in cache.editable),
+                tuple(bits(layer.key_buffer[0]) for layer in cache.editable),
+                tuple(bits(layer.value_buffer[0]) for layer in cache.editable),
             )
-        _share_threads()
+        share_threads()
         row_kernels.decode(
             row.numpy(),
             self._norms,
@@ -116,7 +117,7 @@ class RowPass:
     def logits(self, hidden: Tensor) -> Tensor:
         """The next-token logits of one hidden state: `[1, hidden]` to `[1, vocabulary]`, in fp32."""
         out = np.empty(len(self._head.levels), np.float32)
-        _share_threads()
+        share_threads()
         row_kernels.multiply(hidden.float().view(-1, GROUP).numpy(), self._head.levels, self._head.steps, out)
         return torch.from_numpy(out)[None]
 
@@ -131,16 +132,3 @@ def _known(layer: Any, turned: int) -> bool:
         and bool(getattr(attention, "use_rope", True))
         and attention.head_dim == turned
     )
-
-
-def _bits(tensor: Tensor) -> Array:
-    """A bf16 tensor's own memory as integers."""
-    return tensor.detach().view(torch.uint16).numpy()
-
-
-def _share_threads() -> None:
-    """Use as many threads as PyTorch does."""
-    threads = torch.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-    if torch.get_num_threads() != threads:  # numba starts with all, and OpenMP's number is for both
-        torch.set_num_threads(threads)

@@ -1,0 +1,185 @@
+"""Attention of a block of tokens to the pieces of a cache, as kernels that numba compiles.
+
+Query heads that share keys are *lanes*, side by side: a token's neighbours are its own heads, then the next
+token's. Scores and sums lie with a lane for a column, so that what is done to a score is done to 16 at once,
+and keys and values are read as the cache holds them. Keys come in blocks that stay in a core's own caches,
+and blocks are merged by their greatest scores and their sums, as in FlashAttention (Dao et al. 2022, arXiv
+2205.14135). Every thread takes every so manieth block, of all heads, and the threads' parts are merged.
+
+In shapes, D is a head's size and P the pieces; lanes come in panels of 48, the last of which may be narrower.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from kveraser_core.bf16 import LEAST, about_exp2, exp2, narrow, pair
+from kveraser_core.bf16_tile import LANES, tile
+from kveraser_core.compiled import OPTIONS, Array
+
+WIDTH = 3 * LANES
+KEYS = 128
+GROUP = 4 * WIDTH
+"""Lanes whose sums stay in a core's own cache while it goes through the keys."""
+_ROWS = 8
+
+_score_48, _score_32, _score_16 = (tile(_ROWS, vectors, fresh=True, pair_step=4) for vectors in (3, 2, 1))
+_sum_48, _sum_32, _sum_16 = (tile(_ROWS, vectors, fresh=False, row_step=4) for vectors in (3, 2, 1))
+
+
+@njit(**OPTIONS)
+def _take(keys: Array, values: Array, start: int, end: int, key_block: Array, value_pairs: Array) -> int:
+    """Copy the slots `[start, end)` of a head, values as pairs of neighbouring slots; how many, made a multiple of 8.
+
+    What is beyond them is zero.
+    """
+    count, dim = end - start, keys.shape[1]
+    padded = (count + _ROWS - 1) // _ROWS * _ROWS
+    for key in range(count):
+        for i in range(dim):
+            key_block[key, i] = keys[start + key, i]
+    key_block[count:padded] = 0
+    for both in range(count // 2):
+        for i in range(dim):
+            value_pairs[both, i] = pair(values[start + 2 * both, i], values[start + 2 * both + 1, i])
+    if count % 2:
+        for i in range(dim):
+            value_pairs[count // 2, i] = values[end - 1, i]
+    value_pairs[(count + 1) // 2 : padded // 2] = 0
+    return padded
+
+
+@njit(**OPTIONS)
+def _score(keys: Array, padded: int, queries: Array, width: int, scores: Array) -> None:
+    """The scores of `width` lanes for the first `padded` keys: `[padded, width]`, flat."""
+    dim = keys.shape[1]
+    for key in range(0, padded, _ROWS):
+        left, out = keys.ctypes.data + 2 * dim * key, scores.ctypes.data + 4 * width * key
+        if width == WIDTH:
+            _score_48(left, 2 * dim, 0, queries.ctypes.data, dim // 2, out, 4 * width)
+        elif width == 2 * LANES:
+            _score_32(left, 2 * dim, 0, queries.ctypes.data, dim // 2, out, 4 * width)
+        else:
+            _score_16(left, 2 * dim, 0, queries.ctypes.data, dim // 2, out, 4 * width)
+
+
+@njit(**OPTIONS)
+def _sum(value_pairs: Array, padded: int, weights: Array, width: int, sums: Array) -> None:
+    """Add the values of `padded` keys, weighted, to the lanes' sums: `[D, width]`, flat."""
+    dim = value_pairs.shape[1]
+    for i in range(0, dim, _ROWS):
+        left, out = value_pairs.ctypes.data + 4 * i, sums.ctypes.data + 4 * width * i
+        if width == WIDTH:
+            _sum_48(left, 0, 4 * dim, weights.ctypes.data, padded // 2, out, 4 * width)
+        elif width == 2 * LANES:
+            _sum_32(left, 0, 4 * dim, weights.ctypes.data, padded // 2, out, 4 * width)
+        else:
+            _sum_16(left, 0, 4 * dim, weights.ctypes.data, padded // 2, out, 4 * width)
+
+
+@njit(**OPTIONS)
+def _weigh(scores: Array, padded: int, width: int, tops: Array, totals: Array, shrunk: Array, weights: Array) -> bool:
+    """Turn scores into weights, pairs of neighbouring keys, relative to the greatest score so far.
+
+    Whether that rose for any lane; then `shrunk`, `[width]`, says what earlier weights are to be multiplied by.
+    """
+    for lane in range(width):
+        shrunk[lane] = tops[lane]
+    for key in range(padded):
+        for lane in range(width):
+            tops[lane] = max(tops[lane], scores[key * width + lane])
+    rose = False
+    for lane in range(width):
+        rose |= tops[lane] > shrunk[lane]
+    if rose:
+        for lane in range(width):
+            shrunk[lane] = exp2(shrunk[lane] - tops[lane])
+            totals[lane] *= shrunk[lane]
+    for both in range(padded // 2):
+        for lane in range(width):
+            first = about_exp2(scores[2 * both * width + lane] - tops[lane])
+            second = about_exp2(scores[(2 * both + 1) * width + lane] - tops[lane])
+            totals[lane] += first + second
+            weights[both * width + lane] = pair(narrow(first), narrow(second))
+    return rose
+
+
+@njit(parallel=True, **OPTIONS)
+def attend(
+    queries: Array, keys: Array, values: Array, blocks: Array, limits: Array, first: int, sums: Array, tops: Array
+) -> None:
+    """Attention of all lanes from `first` on to the `blocks` of slots, in as many parts as `sums` has.
+
+    `queries`, `[P, kv_heads, lanes * D / 2]`, hold for each panel of lanes pairs of its dimensions, `[D / 2, width]`;
+    `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 3]`, are the piece, start and end of each;
+    of the last piece a lane sees the slots up to its `limits`. For each part, head and group of lanes `sums` get
+    weighted values, by panels, `[D, width]`, and `tops` greatest scores and sums of weights, `[2, GROUP]`.
+    """
+    parts, kv_heads, groups, _ = sums.shape
+    dim, lanes, last = keys.shape[2], len(limits), blocks[-1, 0]
+    for number in prange(parts * kv_heads * groups):
+        task = np.int64(number)
+        part, head, group = task // (kv_heads * groups), task // groups % kv_heads, task % groups
+        start_lane, end_lane = group * GROUP, min((group + 1) * GROUP, lanes)
+        summed, top, total = sums[part, head, group], tops[part, head, group, 0], tops[part, head, group, 1]
+        summed[:], top[:], total[:] = 0, LEAST, 0
+        key_block, value_pairs = np.empty((KEYS, dim), np.uint16), np.empty((KEYS // 2, dim), np.uint32)
+        scores, weights = np.empty(KEYS * WIDTH, np.float32), np.empty(KEYS // 2 * WIDTH, np.uint32)
+        shrunk = np.empty(WIDTH, np.float32)
+        for block in range(part, len(blocks), parts):
+            piece, start, end = blocks[block]
+            if end_lane <= first or (piece == last and start > limits[end_lane - 1]):
+                continue
+            padded = _take(keys[head], values[head], start, end, key_block, value_pairs)
+            for lane in range(start_lane, end_lane, WIDTH):
+                width = min(WIDTH, lanes - lane)
+                if lane + width <= first or (piece == last and start > limits[lane + width - 1]):
+                    continue
+                _score(key_block, padded, queries[piece, head, lane * dim // 2 :], width, scores)
+                scores[(end - start) * width : padded * width] = LEAST
+                if piece == last and end - 1 > limits[lane]:
+                    for key in range(end - start):
+                        for i in range(width):
+                            if start + key > limits[lane + i]:
+                                scores[key * width + i] = LEAST
+                at = lane - start_lane
+                panel = summed[at * dim : (at + width) * dim]
+                rose = _weigh(scores, padded, width, top[at : at + width], total[at : at + width], shrunk, weights)
+                if rose:
+                    for i in range(dim):
+                        for column in range(width):
+                            panel[i * width + column] *= shrunk[column]
+                _sum(value_pairs, padded, weights, width, panel)
+
+
+@njit(parallel=True, **OPTIONS)
+def merge(sums: Array, tops: Array, shared: int, first: int, end: int, out: Array) -> None:
+    """The attention of the tokens `[first, end)` from the parts that `attend` left: `[tokens, heads * D]` in bf16."""
+    parts, kv_heads, groups, size = sums.shape
+    dim = size // GROUP
+    lanes = (len(out) * shared + LANES - 1) // LANES * LANES
+    for number in prange(kv_heads * groups):
+        task = np.int64(number)
+        head, group = task // groups, task % groups
+        shares = np.empty((parts, GROUP), np.float32)
+        for lane in range(GROUP):
+            top, total = LEAST, np.float32(0)
+            for part in range(parts):
+                top = max(top, tops[part, head, group, 0, lane])
+            for part in range(parts):
+                shares[part, lane] = exp2(tops[part, head, group, 0, lane] - top)
+                total += shares[part, lane] * tops[part, head, group, 1, lane]
+            for part in range(parts):
+                shares[part, lane] /= total
+        for at in range(0, min(GROUP, lanes - group * GROUP), WIDTH):
+            width = min(WIDTH, lanes - group * GROUP - at)
+            for column in range(width):
+                lane = group * GROUP + at + column
+                token, member = lane // shared, lane % shared
+                if first <= token < end:
+                    for i in range(dim):
+                        value = np.float32(0)
+                        for part in range(parts):
+                            value += shares[part, at + column] * sums[part, head, group, at * dim + i * width + column]
+                        out[token, (head * shared + member) * dim + i] = narrow(value)

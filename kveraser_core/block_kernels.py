@@ -1,0 +1,279 @@
+"""A block of tokens through a layer of a decoder, as kernels that numba compiles once and keeps on disk.
+
+For the few rows of a question or a span the matrix products of a library reach a quarter of the rate that
+they have for many, and between its operations as much time is lost again. Here a layer is one call: products
+of bf16 rows with weights in the order in which they are read, an eraser's low-rank products with them, and
+attention over the pieces of a cache. What is added up along the layers stays in fp32.
+
+In shapes, H is the hidden size, D a head's, I the inner size of the MLP, and R a multiple of 4 rows.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from kveraser_core.bf16 import LOG2_E, exp2, narrow, pair
+from kveraser_core.bf16_tile import LANES, tile
+from kveraser_core.block_attention import WIDTH, attend, merge
+from kveraser_core.compiled import OPTIONS, Array
+
+ROWS = 4
+"""Rows come in multiples of it."""
+_CHUNK = 64
+"""Rows that a thread takes at once."""
+
+_wide_48, _wide_32, _wide_16 = (tile(2 * ROWS, vectors, fresh=False, pair_step=4) for vectors in (3, 2, 1))
+_tile_48, _tile_32, _tile_16 = (tile(ROWS, vectors, fresh=False, pair_step=4) for vectors in (3, 2, 1))
+
+
+class LayerWeights(NamedTuple):
+    """A layer's weights: projections by panels (`panels.py`), the rest in fp32.
+
+    `before` and `between` are the norms', `[H]`; `bias` is of query, key and value together, and
+    `query_norm` and `key_norm` are `[D]`, or empty where heads are not normed.
+    """
+
+    query: Array
+    key: Array
+    value: Array
+    output: Array
+    gate: Array
+    up: Array
+    down: Array
+    before: Array
+    between: Array
+    bias: Array
+    query_norm: Array
+    key_norm: Array
+
+
+class LayerEraser(NamedTuple):
+    """What an eraser adds to a layer's projections, all by panels, or all empty without one.
+
+    Those that read the same rows share the first product, `read_...`; `[in, ranks]`. The others are `[ranks, out]`.
+    """
+
+    read_states: Array
+    read_output: Array
+    read_gate_up: Array
+    read_down: Array
+    query: Array
+    key: Array
+    value: Array
+    output: Array
+    gate: Array
+    up: Array
+    down: Array
+
+
+@njit(**OPTIONS)
+def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out: Array, column: int) -> None:
+    """Add the product of the rows `[start, end)`, `[R, in]` in bf16, with a panel of `weight` to `out`."""
+    into = rows.shape[1]
+    width = min(WIDTH, weight.size // into - WIDTH * panel)
+    right = weight.ctypes.data + 2 * WIDTH * panel * into
+    step = 4 * out.shape[1]
+    row = start
+    while row < end:
+        left, to = rows.ctypes.data + 2 * into * row, out.ctypes.data + step * row + 4 * column
+        if end - row >= 2 * ROWS:
+            row += 2 * ROWS
+            if width == WIDTH:
+                _wide_48(left, 2 * into, 0, right, into // 2, to, step)
+            elif width == 2 * LANES:
+                _wide_32(left, 2 * into, 0, right, into // 2, to, step)
+            else:
+                _wide_16(left, 2 * into, 0, right, into // 2, to, step)
+        else:
+            row += ROWS
+            if width == WIDTH:
+                _tile_48(left, 2 * into, 0, right, into // 2, to, step)
+            elif width == 2 * LANES:
+                _tile_32(left, 2 * into, 0, right, into // 2, to, step)
+            else:
+                _tile_16(left, 2 * into, 0, right, into // 2, to, step)
+
+
+@njit(parallel=True, **OPTIONS)
+def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array, column: int) -> None:
+    """Add `rows @ weight + low @ back`, from row `first` on, to the columns of `out` from `column` on.
+
+    `rows`, `[R, in]`, and `low`, `[R, ranks]`, are bf16, `out` is fp32; an empty `back` adds nothing.
+    """
+    panels = (weight.size // rows.shape[1] + WIDTH - 1) // WIDTH
+    chunks = (len(rows) - first + _CHUNK - 1) // _CHUNK
+    for number in prange(panels * chunks):
+        task = np.int64(number)
+        panel, start = task // chunks, first + _CHUNK * (task % chunks)
+        end = min(start + _CHUNK, len(rows))
+        _add_panel(rows, start, end, weight, panel, out, column + WIDTH * panel)
+        if back.size:
+            _add_panel(low, start, end, back, panel, out, column + WIDTH * panel)
+
+
+@njit(parallel=True, **OPTIONS)
+def _gated(
+    rows: Array, first: int, gate: Array, up: Array, low: Array, back_gate: Array, back_up: Array, out: Array
+) -> None:
+    """SiLU of the gate's product times the other's, from row `first` on: `[R, I]` in bf16."""
+    inner = out.shape[1]
+    panels, chunks = (inner + WIDTH - 1) // WIDTH, (len(rows) - first + _CHUNK - 1) // _CHUNK
+    for number in prange(panels * chunks):
+        task = np.int64(number)
+        panel, start = task // chunks, first + _CHUNK * (task % chunks)
+        none, count, width = np.int64(0), min(_CHUNK, len(rows) - start), min(WIDTH, inner - WIDTH * panel)
+        gates, ups = np.zeros((count, width), np.float32), np.zeros((count, width), np.float32)
+        _add_panel(rows[start:], none, count, gate, panel, gates, none)
+        _add_panel(rows[start:], none, count, up, panel, ups, none)
+        if back_gate.size:
+            _add_panel(low[start:], none, count, back_gate, panel, gates, none)
+            _add_panel(low[start:], none, count, back_up, panel, ups, none)
+        for row in range(count):
+            for i in range(width):
+                smooth = gates[row, i] / (np.float32(1) + exp2(gates[row, i] * np.float32(-LOG2_E)))
+                out[start + row, WIDTH * panel + i] = narrow(smooth * ups[row, i])
+
+
+@njit(parallel=True, **OPTIONS)
+def _read(rows: Array, first: int, weight: Array) -> Array:
+    """The eraser's first product, from row `first` on: `[R, ranks]` in bf16, or nothing without an eraser."""
+    ranks = weight.size // rows.shape[1]
+    low = np.empty((len(rows), ranks), np.uint16)
+    none, many = np.int64(0), np.int64(ROWS)
+    if ranks:
+        for number in prange((len(rows) - first) // ROWS):
+            start = first + ROWS * np.int64(number)
+            sums = np.zeros((ROWS, ranks), np.float32)
+            for panel in range((ranks + WIDTH - 1) // WIDTH):
+                _add_panel(rows[start:], none, many, weight, panel, sums, WIDTH * panel)
+            for row in range(ROWS):
+                for i in range(ranks):
+                    low[start + row, i] = narrow(sums[row, i])
+    return low
+
+
+@njit(parallel=True, **OPTIONS)
+def _normed(rows: Array, first: int, weight: Array, epsilon: Any, out: Array) -> None:
+    """RMSNorm of `rows`, `[R, H]`, from row `first` on: `[R, H]` in bf16."""
+    hidden = rows.shape[1]
+    for number in prange(len(rows) - first):
+        row = first + np.int64(number)
+        squares = np.float32(0)
+        for i in range(hidden):
+            squares += rows[row, i] * rows[row, i]
+        scale = np.float32(1) / np.sqrt(squares / np.float32(hidden) + epsilon)
+        for i in range(hidden):
+            out[row, i] = narrow(rows[row, i] * scale * weight[i])
+
+
+@njit(**OPTIONS)
+def _norm_heads(heads: Array, weight: Array, epsilon: Any) -> None:
+    """RMSNorm of heads side by side, in place."""
+    for start in range(0, heads.size, max(weight.size, 1)):
+        squares = np.float32(0)
+        for i in range(weight.size):
+            squares += heads[start + i] * heads[start + i]
+        scale = np.float32(1) / np.sqrt(squares / np.float32(weight.size) + epsilon)
+        for i in range(weight.size):
+            heads[start + i] *= scale * weight[i]
+
+
+@njit(**OPTIONS)
+def _turned(head: Array, turn: Array, scale: Any, out: Array) -> None:
+    """A head, `[D]`, at its rotary position and times `scale`; `turn` is cosines and sines, `[2, D]`."""
+    half = out.size // 2
+    for i in range(half):
+        a, b = head[i], head[half + i]
+        out[i] = (a * turn[0, i] - b * turn[1, i]) * scale
+        out[half + i] = (b * turn[0, i] + a * turn[1, i]) * scale
+
+
+@njit(parallel=True, **OPTIONS)
+def _place(
+    projected: Array, turns: Array, slots: Array, scale: Any, keys: Array, values: Array, shared: int, queries: Array
+) -> None:
+    """Write the tokens' keys and values into their `slots`, and their queries as `attend` reads them.
+
+    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D]`, turn queries for each piece
+    and keys as the last. Queries are times `scale`.
+    """
+    pieces, kv_heads, _ = queries.shape
+    dim, heads = keys.shape[2], shared * kv_heads
+    lanes = queries.shape[2] // (dim // 2)
+    for number in prange(len(slots)):
+        token = np.int64(number)
+        turned = np.empty(dim, np.float32)
+        for head in range(kv_heads):
+            key, value = (heads + head) * dim, (heads + kv_heads + head) * dim
+            _turned(projected[token, key : key + dim], turns[-1, token], np.float32(1), turned)
+            for i in range(dim):
+                keys[head, slots[token], i] = narrow(turned[i])
+                values[head, slots[token], i] = narrow(projected[token, value + i])
+        for piece in range(pieces):
+            for head in range(heads):
+                _turned(projected[token, head * dim : (head + 1) * dim], turns[piece, token], scale, turned)
+                lane = token * shared + head % shared
+                panel = lane // WIDTH * WIDTH
+                width, start = min(WIDTH, lanes - panel), panel * (dim // 2) + lane - panel
+                for i in range(dim // 2):
+                    both = pair(narrow(turned[2 * i]), narrow(turned[2 * i + 1]))
+                    queries[piece, head // shared, start + i * width] = both
+
+
+@njit(**OPTIONS)
+def run_layer(
+    rows: Array,
+    wanted: int,
+    weights: LayerWeights,
+    eraser: LayerEraser,
+    epsilon: Any,
+    keys: Array,
+    values: Array,
+    slots: Array,
+    turns: Array,
+    scale: Any,
+    queries: Array,
+    blocks: Array,
+    limits: Array,
+    sums: Array,
+    tops: Array,
+) -> None:
+    """Run `rows`, `[R, H]`, through a layer, in place, of which the last `wanted` tokens only go on to its end.
+
+    `slots`, `[tokens]`, say where their states go; what is behind the tokens in `rows` is of no meaning. `keys`
+    and `values` are `[kv_heads, capacity, D]`. `turns` is as in `_place`, `queries` room for what it
+    gives, and `blocks`, `limits`, `sums` and `tops` are as in `attend`. Scores are times `scale`, in units of ln 2.
+    """
+    tokens, hidden = len(slots), rows.shape[1]
+    kv_heads, _, dim = keys.shape
+    none = np.int64(0)  # a literal would have everything compiled once more for itself
+    wide = weights.query.size // hidden
+    shared = wide // dim // kv_heads
+    normed = np.zeros(rows.shape, np.uint16)
+    _normed(rows, none, weights.before, epsilon, normed)
+    projected = np.empty((len(rows), weights.bias.size), np.float32)
+    for row in range(len(rows)):
+        for i in range(weights.bias.size):
+            projected[row, i] = weights.bias[i]
+    low = _read(normed, none, eraser.read_states)
+    add_product(normed, none, weights.query, low, eraser.query, projected, none)
+    add_product(normed, none, weights.key, low, eraser.key, projected, wide)
+    add_product(normed, none, weights.value, low, eraser.value, projected, wide + kv_heads * dim)
+    if weights.query_norm.size:
+        for token in range(tokens):
+            _norm_heads(projected[token, :wide], weights.query_norm, epsilon)
+            _norm_heads(projected[token, wide : wide + kv_heads * dim], weights.key_norm, epsilon)
+    _place(projected, turns, slots, scale, keys, values, shared, queries)
+    if not wanted:
+        return
+    first = (tokens - wanted) // ROWS * ROWS
+    attend(queries, keys, values, blocks, limits, first * shared, sums, tops)
+    seen = np.zeros((len(rows), wide), np.uint16)
+    merge(sums, tops, shared, first, tokens, seen)
+    add_product(seen, first, weights.output, _read(seen, first, eraser.read_output), eraser.output, rows, none)
+    _normed(rows, first, weights.between, epsilon, normed)
+    gated = np.empty((len(rows), weights.gate.size // hidden), np.uint16)
+    low = _read(normed, first, eraser.read_gate_up)
+    _gated(normed, first, weights.gate, weights.up, low, eraser.gate, eraser.up, gated)
+    add_product(gated, first, weights.down, _read(gated, first, eraser.read_down), eraser.down, rows, none)

@@ -1,0 +1,169 @@
+"""A block of tokens through a model in bf16, a compiled call a layer: what reading, erasing and asking do.
+
+It takes the place of `DecoderPass` on CPUs that multiply bf16 in vector registers and have no matrix tiles
+(AMX), for which a library's products are faster. It reads every cache and layout, and knows nothing about
+documents or erase methods.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from kveraser_core.adapters import Adapter
+from kveraser_core.bf16 import LOG2_E
+from kveraser_core.bf16_tile import LANES
+from kveraser_core.block_attention import GROUP, KEYS
+from kveraser_core.block_kernels import LayerEraser, LayerWeights, run_layer
+from kveraser_core.compiled import Array, bits, share_threads
+from kveraser_core.kv_cache import EditableCache
+from kveraser_core.layout import Piece
+from kveraser_core.panels import NOTHING, fits, padded, panels_of, to_panels, use_panels
+from kveraser_core.row_pass import PROJECTIONS
+
+_NO_ERASER = LayerEraser(*[NOTHING] * len(LayerEraser._fields))
+
+
+class BlockPass:
+    """A model's decoder for blocks of tokens on the CPU, without gradients, batch size 1.
+
+    It brings the layers' weights into panels and holds them together with the model.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        decoder: Any = model.get_decoder()
+        self._embedding, self._norm, self._rotary = decoder.embed_tokens.weight, decoder.norm, decoder.rotary_emb
+        self._epsilon = np.float32(decoder.norm.variance_epsilon)
+        self._layers = decoder.layers
+        attention = self._layers[0].self_attn
+        self._dim, self._scale = attention.head_dim, np.float32(attention.scaling * LOG2_E)
+        self._kv_heads = attention.k_proj.out_features // self._dim
+        self._shared = attention.q_proj.out_features // self._dim // self._kv_heads
+        self._weights = [_weights(layer) for layer in self._layers]
+        self._rotated = [bool(getattr(layer.self_attn, "use_rope", True)) for layer in self._layers]
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "BlockPass | None":
+        """The pass for `model`, if this is a CPU for it and the kernels know all parts of the model."""
+        if not torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+            return None
+        decoder: Any = model.get_decoder()
+        turned = 2 * len(decoder.rotary_emb.inv_freq)
+        if model.config.hidden_act != "silu" or not all(_known(layer, turned) for layer in decoder.layers):
+            return None
+        return cls(model)
+
+    def __call__(
+        self, token_ids: Sequence[int], cache: EditableCache, wanted: int, eraser: list[LayerEraser] | None = None
+    ) -> Tensor:
+        """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`."""
+        positions = cache.positions(len(token_ids))
+        slots = self._slots(cache, len(token_ids))
+        pieces = cache.layout.pieces if cache.layout else (Piece(0),)
+        ends = [int(slots[-1]) + 1 if piece.end is None else piece.end for piece in pieces]
+        blocks = np.array(
+            [
+                (number, start, min(start + KEYS, end))
+                for number, (piece, end) in enumerate(zip(pieces, ends, strict=True))
+                for start in range(piece.start, end, KEYS)
+            ]
+        )
+        rows = padded(self._embedding[torch.tensor(token_ids)].float())
+        turned = torch.stack([positions - piece.shift for piece in pieces])
+        turns = torch.stack(self._rotary(rows, turned), dim=2).numpy()
+        still = np.stack((np.ones_like(turns[:, :, 0]), np.zeros_like(turns[:, :, 0])), axis=2)
+        lanes = -(-len(rows) * self._shared // LANES) * LANES
+        limits = slots[np.minimum(np.arange(lanes) // self._shared, len(slots) - 1)]
+        queries = np.zeros((len(pieces), self._kv_heads, lanes * self._dim // 2), np.uint32)
+        parts = (torch.get_num_threads(), self._kv_heads, -(-lanes // GROUP))
+        sums, tops = np.empty((*parts, GROUP * self._dim), np.float32), np.empty((*parts, 2, GROUP), np.float32)
+        share_threads()
+        for number, layer in enumerate(cache.editable):
+            run_layer(
+                rows.numpy(),
+                wanted if number == len(cache.editable) - 1 else len(token_ids),
+                self._weights[number],
+                eraser[number] if eraser else _NO_ERASER,
+                self._epsilon,
+                bits(layer.key_buffer[0]),
+                bits(layer.value_buffer[0]),
+                slots,
+                turns if self._rotated[number] else still,
+                self._scale,
+                queries,
+                blocks,
+                limits,
+                sums,
+                tops,
+            )
+        return self._norm(rows[len(token_ids) - wanted : len(token_ids)]).to(self._embedding.dtype)
+
+    def low_rank(self, adapter: Adapter) -> list[LayerEraser]:
+        """What `adapter` adds to the projections, as passes take it."""
+        return [_low_rank(adapter, number, layer) for number, layer in enumerate(self._layers)]
+
+    def _slots(self, cache: EditableCache, tokens: int) -> Array:
+        """The slots that the next tokens' states go into."""
+        for layer in cache.editable:
+            if not layer.is_initialized:
+                none = self._embedding.new_empty(1, self._kv_heads, 0, self._dim)
+                layer.lazy_initialization(none, none)
+        targets = cache.editable[0].targets
+        if targets is not None:
+            return targets.numpy()
+        taken = [layer.extend(tokens) for layer in cache.editable]
+        return np.arange(*taken[0])
+
+
+def _known(layer: Any, turned: int) -> bool:
+    """Whether the kernels compute what a decoder layer does, in which RoPE turns `turned` dimensions."""
+    *states, out, gate, up, down = [layer.get_submodule(name) for names in PROJECTIONS for name in names]
+    dim = layer.self_attn.head_dim
+    return (
+        all(type(module) is nn.Linear and fits(module.weight) for module in (*states, out, gate, up, down))
+        and all(module.bias is None for module in (out, gate, up, down))
+        and dim == turned
+        and dim % LANES == 0
+    )
+
+
+def _weights(layer: Any) -> LayerWeights:
+    """A layer's weights as kernels take them; its projections are in panels from now on."""
+    projections = [layer.get_submodule(name) for names in PROJECTIONS for name in names]
+    for module in projections:
+        use_panels(module)
+    attention = layer.self_attn
+    biases = [
+        torch.zeros(module.out_features) if module.bias is None else module.bias.detach() for module in projections[:3]
+    ]
+    norms = [layer.input_layernorm.weight, layer.post_attention_layernorm.weight, torch.cat(biases)]
+    normed = hasattr(attention, "q_norm")
+    norms += [attention.q_norm.weight, attention.k_norm.weight] if normed else [torch.empty(0)] * 2
+    return LayerWeights(*map(panels_of, projections), *(norm.detach().float().numpy() for norm in norms))
+
+
+def _low_rank(adapter: Adapter, number: int, layer: Any) -> LayerEraser:
+    """What `adapter` adds to the projections of a layer; ranks are made up to whole vectors with zeros."""
+    reads, backs = list[Array](), list[Array]()
+    for names in PROJECTIONS:
+        pairs = [adapter.low_rank(f"layers.{number}.{name}") for name in names]
+        firsts = [first for first, _ in pairs if first is not None]
+        ranks = sum(map(len, firsts))
+        if not ranks:
+            reads.append(NOTHING)
+            backs += [NOTHING] * len(names)
+            continue
+        made_up = -(-ranks // LANES) * LANES
+        read = torch.cat(firsts)
+        reads.append(to_panels(nn.functional.pad(read, (0, 0, 0, made_up - ranks)).bfloat16()))
+        before = 0
+        for name, (_, second) in zip(names, pairs, strict=True):
+            back = torch.zeros(layer.get_submodule(name).out_features, made_up)
+            if second is not None:
+                back[:, before : before + second.shape[1]] = second
+                before += second.shape[1]
+            backs.append(to_panels(back.bfloat16()))
+    return LayerEraser(*reads, *backs)
