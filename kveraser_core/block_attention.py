@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.bf16 import LEAST, about_exp2, exp2, narrow, pair
-from kveraser_core.bf16_tile import LANES, tile
+from kveraser_core.bf16 import LEAST, exp2, narrow, pair
+from kveraser_core.bf16_tile import tile
+from kveraser_core.bf16_weights import weigh
 from kveraser_core.compiled import OPTIONS, Array
+from kveraser_core.vector_code import LANES
 
 WIDTH = 3 * LANES
 KEYS = 128
@@ -26,6 +28,7 @@ _ROWS = 8
 
 _score_48, _score_32, _score_16 = (tile(_ROWS, vectors, fresh=True, pair_step=4) for vectors in (3, 2, 1))
 _sum_48, _sum_32, _sum_16 = (tile(_ROWS, vectors, fresh=False, row_step=4) for vectors in (3, 2, 1))
+_weigh_48, _weigh_32, _weigh_16 = (weigh(vectors) for vectors in (3, 2, 1))
 
 
 @njit(**OPTIONS)
@@ -84,25 +87,16 @@ def _weigh(scores: Array, padded: int, width: int, tops: Array, totals: Array, s
 
     Whether that rose for any lane; then `shrunk`, `[width]`, says what earlier weights are to be multiplied by.
     """
-    for lane in range(width):
-        shrunk[lane] = tops[lane]
-    for key in range(padded):
-        for lane in range(width):
-            tops[lane] = max(tops[lane], scores[key * width + lane])
-    rose = False
-    for lane in range(width):
-        rose |= tops[lane] > shrunk[lane]
-    if rose:
-        for lane in range(width):
-            shrunk[lane] = exp2(shrunk[lane] - tops[lane])
-            totals[lane] *= shrunk[lane]
-    for both in range(padded // 2):
-        for lane in range(width):
-            first = about_exp2(scores[2 * both * width + lane] - tops[lane])
-            second = about_exp2(scores[(2 * both + 1) * width + lane] - tops[lane])
-            totals[lane] += first + second
-            weights[both * width + lane] = pair(narrow(first), narrow(second))
-    return rose
+    rose = np.zeros(1, np.int64)
+    left, out, flag = scores.ctypes.data, weights.ctypes.data, rose.ctypes.data
+    top, total, factor = tops.ctypes.data, totals.ctypes.data, shrunk.ctypes.data
+    if width == WIDTH:
+        _weigh_48(left, padded // 2, top, total, factor, out, flag)
+    elif width == 2 * LANES:
+        _weigh_32(left, padded // 2, top, total, factor, out, flag)
+    else:
+        _weigh_16(left, padded // 2, top, total, factor, out, flag)
+    return rose[0] != 0
 
 
 @njit(parallel=True, **OPTIONS)

@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit, prange
 
 from kveraser_core.bf16 import LOG2_E, exp2, narrow, pair
-from kveraser_core.bf16_tile import LANES, tile
+from kveraser_core.bf16_tile import tile
 from kveraser_core.block_attention import WIDTH, attend, merge
 from kveraser_core.compiled import OPTIONS, Array
+from kveraser_core.vector_code import LANES
 
 ROWS = 4
 """Rows come in multiples of it."""

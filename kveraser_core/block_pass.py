@@ -15,7 +15,6 @@ from transformers import PreTrainedModel
 
 from kveraser_core.adapters import Adapter
 from kveraser_core.bf16 import LOG2_E
-from kveraser_core.bf16_tile import LANES
 from kveraser_core.block_attention import GROUP, KEYS
 from kveraser_core.block_kernels import LayerEraser, LayerWeights, run_layer
 from kveraser_core.compiled import Array, bits, share_threads
@@ -23,6 +22,7 @@ from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Piece
 from kveraser_core.panels import NOTHING, fits, padded, panels_of, to_panels, use_panels
 from kveraser_core.row_pass import PROJECTIONS
+from kveraser_core.vector_code import LANES
 
 _NO_ERASER = LayerEraser(*[NOTHING] * len(LayerEraser._fields))
 

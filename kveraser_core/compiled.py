@@ -19,7 +19,15 @@ Array = np.ndarray[Any, Any]
 OPTIONS: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "nogil": True, "cache": True}
 """What every kernel is compiled with."""
 
-_SOURCES = ("bf16.py", "bf16_tile.py", "block_attention.py", "block_kernels.py", "row_kernels.py")
+_SOURCES = (
+    "bf16.py",
+    "bf16_tile.py",
+    "bf16_weights.py",
+    "block_attention.py",
+    "block_kernels.py",
+    "row_kernels.py",
+    "vector_code.py",
+)
 
 
 def _folder() -> Path:

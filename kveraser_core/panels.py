@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kveraser_core.bf16_tile import LANES
 from kveraser_core.block_attention import WIDTH
 from kveraser_core.block_kernels import ROWS, add_product
 from kveraser_core.compiled import Array, bits, share_threads
+from kveraser_core.vector_code import LANES
 
 NOTHING = np.empty(0, np.uint16)
 
