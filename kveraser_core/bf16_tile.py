@@ -23,8 +23,9 @@ def tile(rows: int, vectors: int, fresh: bool, row_step: int | None = None, pair
     rows are `out_step` bytes apart, or replace what is there if `fresh`.
     """
 
-    def write(code: Code, left: Any, rows_by: Any, pairs_by: Any, right: Any, pairs: Any, out: Any, out_by: Any) -> None:
+    def write(code: Code, *arguments: Any) -> None:
         builder = code.builder
+        left, rows_by, pairs_by, right, pairs, out, out_by = arguments
         rows_by = rows_by if row_step is None else row_step
         pairs_by = pairs_by if pair_step is None else pair_step
         places = [(row, vector) for row in range(rows) for vector in range(vectors)]

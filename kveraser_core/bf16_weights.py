@@ -19,8 +19,9 @@ def weigh(vectors: int) -> Any:
     with what they are of, by `shrunk`, and `rose`, an int64, says if any did.
     """
 
-    def write(code: Code, scores: Any, pairs: Any, tops: Any, totals: Any, shrunk: Any, weights: Any, rose: Any) -> None:
+    def write(code: Code, *arguments: Any) -> None:
         builder = code.builder
+        scores, pairs, tops, totals, shrunk, weights, rose = arguments
         code.store(I64(0), rose)
         for vector in range(vectors):
             column = 4 * LANES * vector

@@ -9,8 +9,6 @@ and blocks are merged by their greatest scores and their sums, as in FlashAttent
 In shapes, D is a head's size and P the pieces; lanes come in panels of 48, the last of which may be narrower.
 """
 
-from typing import Any
-
 import numpy as np
 from numba import njit, prange
 
@@ -175,5 +173,7 @@ def merge(sums: Array, tops: Array, shared: int, first: int, end: int, out: Arra
                     for i in range(dim):
                         value = np.float32(0)
                         for part in range(parts):
-                            value += shares[part, at + column] * sums[part, head, group, at * dim + i * width + column]
+                            value += (
+                                shares[part, at + column] * sums[part, head, group, at * dim + i * width + column]
+                            )
                         out[token, (head * shared + member) * dim + i] = narrow(value)

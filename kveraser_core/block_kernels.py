@@ -123,7 +123,9 @@ def _gated(
     for number in prange(panels * chunks):
         task = np.int64(number)
         panel, start = task // chunks, first + _CHUNK * (task % chunks)
-        none, count, width = np.int64(0), min(_CHUNK, len(rows) - start), min(WIDTH, inner - WIDTH * panel)
+        none = np.int64(0)
+        count: Any = min(_CHUNK, len(rows) - start)
+        width = min(WIDTH, inner - WIDTH * panel)
         gates, ups = np.zeros((count, width), np.float32), np.zeros((count, width), np.float32)
         _add_panel(rows[start:], none, count, gate, panel, gates, none)
         _add_panel(rows[start:], none, count, up, panel, ups, none)

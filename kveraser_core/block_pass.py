@@ -136,9 +136,8 @@ def _weights(layer: Any) -> LayerWeights:
     for module in projections:
         use_panels(module)
     attention = layer.self_attn
-    biases = [
-        torch.zeros(module.out_features) if module.bias is None else module.bias.detach() for module in projections[:3]
-    ]
+    states = projections[:3]
+    biases = [torch.zeros(module.out_features) if module.bias is None else module.bias for module in states]
     norms = [layer.input_layernorm.weight, layer.post_attention_layernorm.weight, torch.cat(biases)]
     normed = hasattr(attention, "q_norm")
     norms += [attention.q_norm.weight, attention.k_norm.weight] if normed else [torch.empty(0)] * 2

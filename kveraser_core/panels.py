@@ -53,7 +53,7 @@ def use_plain(layer: PanelLinear) -> None:
     parts = [part.view(inputs // 2, -1, 2).transpose(0, 1) for part in panels.split(WIDTH * inputs)]
     plain = torch.cat([part.reshape(-1, inputs) for part in parts])
     layer.weight = nn.Parameter(plain, requires_grad=False)
-    layer.__class__ = nn.Linear
+    layer.__class__ = nn.Linear  # type: ignore[assignment]
 
 
 def panels_of(layer: PanelLinear) -> Array:

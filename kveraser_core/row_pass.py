@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from kveraser_core import row_kernels
 from kveraser_core.bf16 import LOG2_E
-from kveraser_core.compiled import Array, bits, share_threads
+from kveraser_core.compiled import bits, share_threads
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Piece
 from kveraser_core.quantised import EightBit, FourBit, eight_bit, four_bit

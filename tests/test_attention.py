@@ -5,7 +5,6 @@ import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from kveraser_core import attention_parts
 from kveraser_core.attention import causal_attention, layout_attention
 from kveraser_core.layout import Layout, Piece
 from kveraser_core.rope import KeyRotation
@@ -24,9 +23,7 @@ def reference(query, key, value, scale):
     return out
 
 
-@pytest.mark.parametrize(
-    ("new", "length"), [(1, 1), (1, 40), (9, 9), (9, 40), (39, 40), (130, 700), (1, 6001), (1, 6008)]
-)
+@pytest.mark.parametrize(("new", "length"), [(1, 1), (1, 40), (9, 9), (9, 40), (39, 40), (130, 700)])
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (6, 2)])
 @pytest.mark.parametrize("grad", [False, True])
 def test_it_is_causal_attention(new, length, heads, kv_heads, grad):
@@ -40,11 +37,9 @@ def test_it_is_causal_attention(new, length, heads, kv_heads, grad):
     assert out.requires_grad == grad
 
 
-@pytest.mark.parametrize("tiles", [True, False])
-@pytest.mark.parametrize(("new", "length"), [(1, 500), (1, 3500), (30, 500), (300, 1100), (560, 560)])
+@pytest.mark.parametrize(("new", "length"), [(1, 500), (30, 500), (300, 1100), (560, 560)])
 @pytest.mark.parametrize("loudness", [1, 4])
-def test_bf16_stays_within_one_rounding_of_fp32(monkeypatch, tiles, new, length, loudness):
-    monkeypatch.setattr(attention_parts, "_has_tiles", lambda: tiles)
+def test_bf16_stays_within_one_rounding_of_fp32(new, length, loudness):
     torch.manual_seed(0)
     query = torch.randn(1, 6, new, 64) * loudness
     key, value = torch.randn(2, 1, 2, length + 9, 64)[:, :, :, :length]
@@ -58,7 +53,7 @@ def test_bf16_stays_within_one_rounding_of_fp32(monkeypatch, tiles, new, length,
 
 
 @pytest.mark.parametrize("new", [1, 9])
-@pytest.mark.parametrize("long", [20, 6100])
+@pytest.mark.parametrize("long", [20, 700])
 @pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_layout_says_which_keys_are_seen_and_from_where(new, long, grad, masked):

@@ -49,8 +49,8 @@ def as_read(cache, layout):
     return own
 
 
-def close(actual, exact):
-    return (actual.double() - exact.double()).norm() < 0.005 * exact.double().norm()
+def close(actual, exact, share=0.005):
+    return (actual.double() - exact.double()).norm() < share * exact.double().norm()
 
 
 @pytest.mark.parametrize(

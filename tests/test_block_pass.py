@@ -1,0 +1,187 @@
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
+)
+
+from kveraser_core.attention import NAME
+from kveraser_core.backbone import Backbone
+from kveraser_core.block_pass import BlockPass
+from kveraser_core.decoder_pass import DecoderPass
+from kveraser_core.kv_cache import CacheFull
+from kveraser_core.layout import Layout, Piece
+from tests.conftest import PROJECTIONS, tiny_config, tiny_model
+from tests.test_row_pass import as_read, close
+
+pytestmark = pytest.mark.skipif(
+    not torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+    reason="blocks of tokens are read otherwise on this processor",
+)
+LONG = {"max_position_embeddings": 4096}
+BY_LAYER = (0.004, 0.015, 0.02)
+"""What bf16 leaves of keys and values; one key more or less in 500 moves those of the second layer further."""
+
+
+def built(kind, implementation):
+    """A tiny model of a family, its biases and norms no longer what they start as."""
+    if kind in ("llama", "qwen3"):
+        model = tiny_model(kind, implementation, **LONG)
+    else:
+        classes = {"qwen2": (Qwen2Config, Qwen2ForCausalLM), "smollm3": (SmolLM3Config, SmolLM3ForCausalLM)}
+        config_class, model_class = classes[kind]
+        sizes = {**tiny_config("llama", **LONG).to_dict(), "model_type": kind, "architectures": None}
+        config = config_class(**sizes, **({"no_rope_layers": [1, 0, 1]} if kind == "smollm3" else {}))
+        config._attn_implementation = implementation
+        torch.manual_seed(7)
+        model = model_class(config).eval()
+    torch.manual_seed(8)
+    for name, weight in model.named_parameters():
+        if "norm" in name or "bias" in name:
+            weight.data += 0.2 * torch.randn_like(weight)
+        weight.data = weight.data.bfloat16()
+    return model
+
+
+@pytest.fixture(params=["llama", "qwen2", "qwen3", "smollm3"])
+def both(request, tokenizer):
+    """A model in bf16, and one in fp32 of the same weights that only transformers reads."""
+    model, exact = built(request.param, NAME), built(request.param, "sdpa").float()
+    backbone = Backbone(model, tokenizer, "tiny")
+    assert isinstance(backbone._pass, BlockPass)
+    return backbone, exact
+
+
+def some(count):
+    return torch.randint(0, 420, (count,)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("length", "new", "pieces"),
+    [
+        (0, 1, (Piece(0),)),
+        (0, 150, (Piece(0),)),
+        (3, 2, (Piece(0),)),
+        (127, 3, (Piece(0),)),
+        (700, 97, (Piece(0),)),
+        (600, 30, (Piece(0, 40), Piece(140, None, -100))),
+        (600, 5, (Piece(0, 40, 60), Piece(140))),
+        (600, 33, (Piece(3, 40), Piece(90, 321, -20), Piece(330, None, -50))),
+        (600, 4, (Piece(0, 0), Piece(5, None, -5))),
+    ],
+)
+def test_tokens_are_read_as_transformers_reads_them_in_fp32(both, length, new, pieces):
+    backbone, exact = both
+    torch.manual_seed(2)
+    cache = backbone.new_cache(length + new)
+    if length:
+        backbone.encode(some(length), cache, wanted=0)
+    layout, ids = Layout(cache.rotation, pieces), some(new)
+    same = as_read(cache, layout) if length else None
+    cache.layout = layout if pieces != (Piece(0),) else None
+    hidden = backbone.encode(ids, cache)
+    with torch.no_grad():
+        out = exact.model(
+            torch.tensor([ids]), past_key_values=same, position_ids=torch.arange(length, length + new)[None]
+        )
+    assert close(hidden, out.last_hidden_state[0], 0.025)
+    read = as_read(cache, layout)
+    for own, other, share in zip(read.layers, out.past_key_values.layers, BY_LAYER, strict=True):
+        assert close(own.keys[:, :, -new:], other.keys[:, :, -new:], share)
+        assert close(own.values[:, :, -new:], other.values[:, :, -new:], share)
+    assert cache.length == length + new
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 3, 6, 13])
+def test_fewer_hidden_states_are_the_same_and_so_are_the_states_kept(both, wanted):
+    backbone, _ = both
+    torch.manual_seed(3)
+    past, ids = some(50), some(13)
+    whole, part = backbone.new_cache(63), backbone.new_cache(63)
+    for cache in (whole, part):
+        backbone.encode(past, cache, wanted=0)
+    hidden = backbone.encode(ids, whole)
+    assert torch.equal(backbone.encode(ids, part, wanted), hidden[13 - wanted :])
+    for layer, other in zip(whole.editable, part.editable, strict=True):
+        assert torch.equal(layer.key_buffer, other.key_buffer)
+        assert torch.equal(layer.value_buffer, other.value_buffer)
+
+
+def test_tokens_are_rewritten_where_they_stand(both):
+    """A pass over slots here and there, each seeing what is up to its own, as one token after the other."""
+    backbone, _ = both
+    torch.manual_seed(4)
+    ids, slots = some(300), [*range(40, 60), 75, 76, 140, 290]
+    again = some(len(slots))
+    at_once, one_by_one = backbone.new_cache(300), backbone.new_cache(300)
+    for cache in (at_once, one_by_one):
+        backbone.encode(ids, cache, wanted=0)
+    layout = Layout(at_once.rotation, (Piece(0, 10, 15), Piece(25)))
+    with at_once.rewriting(slots, layout):
+        backbone.encode(again, at_once, wanted=0)
+    for token, slot in zip(again, slots, strict=True):
+        with one_by_one.rewriting([slot], layout):
+            backbone.encode([token], one_by_one, wanted=0)
+    for layer, other in zip(at_once.editable, one_by_one.editable, strict=True):
+        assert close(layer.key_buffer, other.key_buffer, 0.01)
+        assert close(layer.value_buffer, other.value_buffer, 0.01)
+        kept = [slot for slot in range(300) if slot not in slots]
+        assert torch.equal(layer.key_buffer[:, :, kept], other.key_buffer[:, :, kept])
+
+
+@pytest.mark.parametrize("projections", [PROJECTIONS, ["k_proj", "down_proj"]])
+@pytest.mark.parametrize("rank", [4, 24])
+def test_the_eraser_adds_what_peft_adds(both, tmp_path, projections, rank):
+    backbone, exact = both
+    wrapped = get_peft_model(exact, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=projections))
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for name, weight in wrapped.named_parameters():
+            if "lora" in name:
+                weight.copy_((weight if "lora_A" in name else 0.1 * torch.randn_like(weight)).bfloat16())
+    wrapped.save_pretrained(tmp_path)
+    backbone.load_eraser(tmp_path)
+    ids = some(40)
+    with backbone.erasing():
+        hidden = backbone.encode(ids, backbone.new_cache(40))
+    plain = backbone.encode(ids, backbone.new_cache(40))
+    with torch.no_grad():
+        adapted = wrapped.model.model(torch.tensor([ids])).last_hidden_state[0]
+        assert close(hidden, adapted, 0.02)
+        with wrapped.disable_adapter():
+            assert close(plain, wrapped.model.model(torch.tensor([ids])).last_hidden_state[0], 0.02)
+    assert not close(hidden, plain, 0.05)
+
+
+def test_transformers_itself_reads_on_with_the_weights_in_panels(both):
+    backbone, exact = both
+    ids = torch.tensor([some(21)])
+    with torch.no_grad():
+        assert close(backbone.model(ids).logits, exact(ids).logits, 0.05)
+
+
+def test_a_full_cache_says_so_and_keeps_what_it_has(both):
+    backbone, _ = both
+    cache = backbone.new_cache(5)
+    backbone.encode(some(4), cache)
+    with pytest.raises(CacheFull, match="room for 1 more tokens"):
+        backbone.encode(some(2), cache)
+    assert cache.length == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"hidden_act": "gelu"}, {"attention_bias": True}, {"head_dim": 24}, {"intermediate_size": 40}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_other_models_are_read_by_operations(changes, tokenizer):
+    config = LlamaConfig(**{**tiny_config("llama").to_dict(), "architectures": None, **changes})
+    config._attn_implementation = NAME
+    torch.manual_seed(7)
+    assert isinstance(Backbone(LlamaForCausalLM(config).bfloat16(), tokenizer, "it")._pass, DecoderPass)
+    assert isinstance(Backbone(LlamaForCausalLM(config), tokenizer, "it")._pass, DecoderPass)
