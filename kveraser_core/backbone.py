@@ -116,9 +116,10 @@ class Backbone:
 
         The first time on a machine that takes some 30 seconds, later half of one.
         """
-        cache = self.new_cache(3)
-        self.encode([0, 0], cache, wanted=1)
-        self.logits(self.encode([0], cache, wanted=1))
+        if isinstance(self._pass, BlockPass) or self._row_pass:
+            cache = self.new_cache(3)
+            self.encode([0, 0], cache, wanted=1)
+            self.logits(self.encode([0], cache, wanted=1))
 
     def load_eraser(self, source: str | Path) -> None:
         """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""

@@ -1,11 +1,11 @@
-"""Numbers inside the kernels: bf16 as its bits, and powers of 2."""
+"""What kernels are made of: bf16 as its bits, powers of 2, and the small functions of a layer."""
 
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from kveraser_core.compiled import OPTIONS
+from kveraser_core.compiled import OPTIONS, Array
 
 LOG2_E = 1.4426950408889634
 LEAST = np.float32(-3e38)
@@ -45,3 +45,27 @@ def exp2(power: Any) -> Any:
     value = value * rest + np.float32(0.693147181)
     value = value * rest + np.float32(1)
     return value * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@njit(**OPTIONS)
+def silu(value: Any) -> Any:
+    return value / (np.float32(1) + exp2(value * np.float32(-LOG2_E)))
+
+
+@njit(**OPTIONS)
+def norm_scale(row: Array, epsilon: Any) -> Any:
+    """What RMSNorm multiplies `row` by, but for its weight."""
+    squares = np.float32(0)
+    for i in range(row.size):
+        squares += row[i] * row[i]
+    return np.float32(1) / np.sqrt(squares / np.float32(row.size) + epsilon)
+
+
+@njit(**OPTIONS)
+def turn(head: Array, cos: Array, sin: Array, scale: Any, out: Array) -> None:
+    """A head, `[D]`, at its rotary position and times `scale`."""
+    half = head.size // 2
+    for i in range(half):
+        a, b = head[i], head[half + i]
+        out[i] = (a * cos[i] - b * sin[i]) * scale
+        out[half + i] = (b * cos[i] + a * sin[i]) * scale

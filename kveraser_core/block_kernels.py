@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.bf16 import LOG2_E, exp2, narrow, pair
+from kveraser_core.bf16 import narrow, norm_scale, pair, silu, turn
 from kveraser_core.bf16_tile import tile
 from kveraser_core.block_attention import WIDTH, attend, merge
 from kveraser_core.compiled import OPTIONS, Array
@@ -134,8 +134,7 @@ def _gated(
             _add_panel(low[start:], none, count, back_up, panel, ups, none)
         for row in range(count):
             for i in range(width):
-                smooth = gates[row, i] / (np.float32(1) + exp2(gates[row, i] * np.float32(-LOG2_E)))
-                out[start + row, WIDTH * panel + i] = narrow(smooth * ups[row, i])
+                out[start + row, WIDTH * panel + i] = narrow(silu(gates[row, i]) * ups[row, i])
 
 
 @njit(parallel=True, **OPTIONS)
@@ -162,10 +161,7 @@ def _normed(rows: Array, first: int, weight: Array, epsilon: Any, out: Array) ->
     hidden = rows.shape[1]
     for number in prange(len(rows) - first):
         row = first + np.int64(number)
-        squares = np.float32(0)
-        for i in range(hidden):
-            squares += rows[row, i] * rows[row, i]
-        scale = np.float32(1) / np.sqrt(squares / np.float32(hidden) + epsilon)
+        scale = norm_scale(rows[row], epsilon)
         for i in range(hidden):
             out[row, i] = narrow(rows[row, i] * scale * weight[i])
 
@@ -174,22 +170,9 @@ def _normed(rows: Array, first: int, weight: Array, epsilon: Any, out: Array) ->
 def _norm_heads(heads: Array, weight: Array, epsilon: Any) -> None:
     """RMSNorm of heads side by side, in place."""
     for start in range(0, heads.size, max(weight.size, 1)):
-        squares = np.float32(0)
-        for i in range(weight.size):
-            squares += heads[start + i] * heads[start + i]
-        scale = np.float32(1) / np.sqrt(squares / np.float32(weight.size) + epsilon)
+        scale = norm_scale(heads[start : start + weight.size], epsilon)
         for i in range(weight.size):
             heads[start + i] *= scale * weight[i]
-
-
-@njit(**OPTIONS)
-def _turned(head: Array, turn: Array, scale: Any, out: Array) -> None:
-    """A head, `[D]`, at its rotary position and times `scale`; `turn` is cosines and sines, `[2, D]`."""
-    half = out.size // 2
-    for i in range(half):
-        a, b = head[i], head[half + i]
-        out[i] = (a * turn[0, i] - b * turn[1, i]) * scale
-        out[half + i] = (b * turn[0, i] + a * turn[1, i]) * scale
 
 
 @njit(parallel=True, **OPTIONS)
@@ -209,13 +192,14 @@ def _place(
         turned = np.empty(dim, np.float32)
         for head in range(kv_heads):
             key, value = (heads + head) * dim, (heads + kv_heads + head) * dim
-            _turned(projected[token, key : key + dim], turns[-1, token], np.float32(1), turned)
+            turn(projected[token, key : key + dim], turns[-1, token, 0], turns[-1, token, 1], np.float32(1), turned)
             for i in range(dim):
                 keys[head, slots[token], i] = narrow(turned[i])
                 values[head, slots[token], i] = narrow(projected[token, value + i])
         for piece in range(pieces):
             for head in range(heads):
-                _turned(projected[token, head * dim : (head + 1) * dim], turns[piece, token], scale, turned)
+                query = projected[token, head * dim : (head + 1) * dim]
+                turn(query, turns[piece, token, 0], turns[piece, token, 1], scale, turned)
                 lane = token * shared + head % shared
                 panel = lane // WIDTH * WIDTH
                 width, start = min(WIDTH, lanes - panel), panel * (dim // 2) + lane - panel

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.bf16 import LEAST, LOG2_E, exp2, narrow, wide
+from kveraser_core.bf16 import LEAST, exp2, narrow, norm_scale, silu, turn, wide
 from kveraser_core.compiled import OPTIONS, Array
 
 Arrays = tuple[Array, ...]
@@ -35,10 +35,7 @@ def _add_up(grouped: Array, sums: Array) -> None:
 @njit(**OPTIONS)
 def _norm(row: Array, weight: Array, epsilon: Any, grouped: Array, sums: Array) -> None:
     """RMSNorm of `row`, `[H]`, into `grouped`, `[G, 32]`, and each group's sum into `sums`."""
-    squares = np.float32(0)
-    for i in range(row.size):
-        squares += row[i] * row[i]
-    scale = np.float32(1) / np.sqrt(squares / np.float32(row.size) + epsilon)
+    scale = norm_scale(row, epsilon)
     out = grouped.reshape(-1)
     for i in range(row.size):
         out[i] = row[i] * scale * weight[i]
@@ -59,16 +56,6 @@ def _product(levels: Array, scales: Array, grouped: Array, sums: Array) -> Any:
     for group in range(sums.size):
         total += scales[1, group] * sums[group]
     return total
-
-
-@njit(**OPTIONS)
-def _turn(head: Array, cos: Array, sin: Array, scale: Any, out: Array) -> None:
-    """A head, `[D]`, at its rotary position and times `scale`."""
-    half = head.size // 2
-    for i in range(half):
-        a, b = head[i], head[half + i]
-        out[i] = (a * cos[i] - b * sin[i]) * scale
-        out[half + i] = (b * cos[i] + a * sin[i]) * scale
 
 
 @njit(**OPTIONS)
@@ -183,13 +170,13 @@ def decode(
         for out in prange(projected_row.size):
             projected_row[out] = _product(levels[0][layer, out], scales[0][layer, out], normed, norm_sums)
         for kv in range(kv_heads):
-            _turn(projected[heads + kv], turns[-1, 0], turns[-1, 1], np.float32(1), key)
+            turn(projected[heads + kv], turns[-1, 0], turns[-1, 1], np.float32(1), key)
             for i in range(dim):
                 keys[layer][kv, slot, i] = narrow(key[i])
                 values[layer][kv, slot, i] = narrow(projected[heads + kv_heads + kv, i])
         for piece in range(len(ends)):
             for head in range(heads):
-                _turn(projected[head], turns[piece, 0], turns[piece, 1], scale, query[piece, head])
+                turn(projected[head], turns[piece, 0], turns[piece, 1], scale, query[piece, head])
         for task in prange(len(blocks) * kv_heads):
             kv, block = task // len(blocks), task % len(blocks)
             piece, start, end = blocks[block]
@@ -209,7 +196,7 @@ def decode(
         for out in prange(inner):
             gate = _product(levels[2][layer, out], scales[2][layer, out], normed, norm_sums)
             up = _product(levels[2][layer, inner + out], scales[2][layer, inner + out], normed, norm_sums)
-            gated_row[out] = gate / (np.float32(1) + exp2(gate * np.float32(-LOG2_E))) * up  # SiLU
+            gated_row[out] = silu(gate) * up
         _add_up(gated, gated_sums)
         for out in prange(hidden):
             row[out] += _product(levels[3][layer, out], scales[3][layer, out], gated, gated_sums)
