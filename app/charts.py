@@ -8,7 +8,7 @@ from kveraser_core.answers import Answer
 
 def parts(answer: Answer) -> list[float]:
     """Where an answer's time went, in seconds: erase, question, first token, decode."""
-    return [answer.erase_s, answer.question_prefill_s, answer.first_token_s, answer.decode_s]
+    return [answer.erase_s or 0.0, answer.question_prefill_s, answer.first_token_s, answer.decode_s]
 
 
 def growth(workspace: Workspace, now: Comparison) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def _card(request: gr.Request | None, answer: Answer, reference: Answer | None) 
         "reference": answer.method == REFERENCE,
         "words": differing(answer.text, reference.text if reference else answer.text),
         "parts": parts(answer),
-        "erase_ms": 1000 * answer.erase_s,
+        "erase_ms": 1000 * (answer.erase_s or 0.0),
         "ttft_ms": 1000 * answer.ttft_s,
         "rate": answer.decode_tokens_per_s,
         "agreement": answer.agreement,

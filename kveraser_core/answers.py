@@ -12,7 +12,8 @@ FIGURES = ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", 
 class Answer:
     """What one method answered, and what it took.
 
-    Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer;
+    Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer. Where the
+    erase went through the model together with the question, `erase_s` is `None` and the second covers both.
     `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
     (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
     `error` says why, and the rest is empty, where the method could not be used.
@@ -23,7 +24,7 @@ class Answer:
     text: str = ""
     token_ids: tuple[int, ...] = ()
     finished: bool = True
-    erase_s: float = 0.0
+    erase_s: float | None = 0.0
     question_prefill_s: float = 0.0
     first_token_s: float = 0.0
     decode_s: float = 0.0
@@ -41,7 +42,7 @@ class Answer:
     @property
     def ttft_s(self) -> float:
         """Seconds from the request to erase to the first token of the answer."""
-        return self.erase_s + self.question_prefill_s + self.first_token_s
+        return (self.erase_s or 0.0) + self.question_prefill_s + self.first_token_s
 
 
 def figures(answer: Answer) -> list[str]:

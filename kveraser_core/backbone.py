@@ -7,7 +7,7 @@ It knows nothing about documents or questions.
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from kveraser_core.block_pass import BlockPass
 from kveraser_core.decoder_pass import DecoderPass
 from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache
+from kveraser_core.layout import Rewrite
 from kveraser_core.packed_linear import pack
 from kveraser_core.row_pass import RowPass
 from kveraser_core.spans import TokenMap
@@ -170,18 +171,30 @@ class Backbone:
             return self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
 
     @torch.inference_mode()
-    def encode(self, token_ids: Sequence[int], cache: EditableCache, wanted: int | None = None) -> Tensor:
+    def encode(
+        self,
+        token_ids: Sequence[int],
+        cache: EditableCache,
+        wanted: int | None = None,
+        rewrite: Rewrite | None = None,
+    ) -> Tensor:
         """Run tokens behind those in `cache`, which receives their states.
 
         Returns the hidden states of the last `wanted` tokens, of all by default: `[wanted, hidden]`. Fewer cost
-        less: the last layer goes on with these only.
+        less: the last layer goes on with these only. A `rewrite` is done before, in the same pass where the device
+        has one that can.
         """
         wanted = len(token_ids) if wanted is None else wanted
         with self.lock:
+            if rewrite and isinstance(self._pass, BlockPass):
+                eraser = self._low_rank_of(self.needed_eraser) if rewrite.erasing else None
+                return self._pass(token_ids, cache, wanted, eraser, rewrite)
+            if rewrite:
+                self.rewrite(rewrite, cache)
             if self._row_pass and len(token_ids) == wanted == 1 and not self._erasing and self._row_pass.takes(cache):
                 return self._row_pass(token_ids[0], cache)
             if self._pass:
-                eraser = self._low_rank[1] if self._erasing and self._low_rank else None
+                eraser = self._low_rank_of(self.needed_eraser) if self._erasing else None
                 return self._pass(token_ids, cache, wanted, eraser)
             ids = torch.tensor([token_ids], device=self.device)
             positions = cache.positions(len(token_ids)).to(self.device)[None]
@@ -189,6 +202,12 @@ class Backbone:
                 input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
             )
             return out.last_hidden_state[0, len(token_ids) - wanted :]
+
+    def rewrite(self, rewrite: Rewrite, cache: EditableCache) -> None:
+        """Do a pass of an erase. Raises `MissingEraser` where it needs one and there is none."""
+        eraser = self.erasing() if rewrite.erasing else nullcontext()
+        with cache.rewriting(rewrite.slots, rewrite.layout), eraser:
+            self.encode(rewrite.ids, cache, wanted=0)
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
@@ -216,13 +235,17 @@ class Backbone:
                 with eraser.active():
                     yield
                 return
-            if self._low_rank is None or self._low_rank[0] is not eraser:
-                self._low_rank = eraser, self._pass.low_rank(eraser)
             self._erasing = True
             try:
                 yield
             finally:
                 self._erasing = False
+
+    def _low_rank_of(self, eraser: Adapter) -> Any:
+        """What `eraser` adds to the projections, as passes take it; made once."""
+        if self._low_rank is None or self._low_rank[0] is not eraser:
+            self._low_rank = eraser, self._pass.low_rank(eraser)
+        return self._low_rank[1]
 
 
 def shipped_eraser(slug: str) -> Path | None:

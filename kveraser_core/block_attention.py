@@ -97,6 +97,21 @@ def _weigh(scores: Array, padded: int, width: int, tops: Array, totals: Array, s
     return rose[0] != 0
 
 
+@njit(**OPTIONS)
+def _hide(block: Array, lane: int, width: int, limits: Array, scores: Array) -> None:
+    """Lower the scores of the keys of a block that lanes from `lane` on do not see."""
+    _, start, end, first, last, causal = block
+    for key in range(end - start):
+        row = scores[key * width : (key + 1) * width]
+        row[: max(first - lane, 0)] = LEAST
+        row[min(last - lane, width) :] = LEAST
+    if causal and end - 1 > limits[max(lane, first)]:
+        for key in range(end - start):
+            for i in range(width):
+                if start + key > limits[lane + i]:
+                    scores[key * width + i] = LEAST
+
+
 @njit(parallel=True, **OPTIONS)
 def attend(
     queries: Array, keys: Array, values: Array, blocks: Array, limits: Array, first: int, sums: Array, tops: Array
@@ -104,12 +119,13 @@ def attend(
     """Attention of all lanes from `first` on to the `blocks` of slots, in as many parts as `sums` has.
 
     `queries`, `[P, kv_heads, lanes * D / 2]`, hold for each panel of lanes pairs of its dimensions, `[D / 2, width]`;
-    `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 3]`, are the piece, start and end of each;
-    of the last piece a lane sees the slots up to its `limits`. For each part, head and group of lanes `sums` get
-    weighted values, by panels, `[D, width]`, and `tops` greatest scores and sums of weights, `[2, GROUP]`.
+    `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 6]`, are the piece, start and end of each,
+    the first lane that sees it and the one behind the last, and whether these see the slots up to their `limits`
+    only. For each part, head and group of lanes `sums` get weighted values, by panels, `[D, width]`, and `tops`
+    greatest scores and sums of weights, `[2, GROUP]`.
     """
     parts, kv_heads, groups, _ = sums.shape
-    dim, lanes, last = keys.shape[2], len(limits), blocks[-1, 0]
+    dim, lanes = keys.shape[2], len(limits)
     for number in prange(parts * kv_heads * groups):
         task = np.int64(number)
         part, head, group = task // (kv_heads * groups), task // groups % kv_heads, task % groups
@@ -120,21 +136,20 @@ def attend(
         scores, weights = np.empty(KEYS * WIDTH, np.float32), np.empty(KEYS // 2 * WIDTH, np.uint32)
         shrunk = np.empty(WIDTH, np.float32)
         for block in range(part, len(blocks), parts):
-            piece, start, end = blocks[block]
-            if end_lane <= first or (piece == last and start > limits[end_lane - 1]):
+            piece, start, end, first_lane, last_lane, causal = blocks[block]
+            from_lane, to_lane = max(start_lane, first_lane, first), min(end_lane, last_lane)
+            if from_lane >= to_lane or (causal and start > limits[to_lane - 1]):
                 continue
             padded = _take(keys[head], values[head], start, end, key_block, value_pairs)
             for lane in range(start_lane, end_lane, WIDTH):
                 width = min(WIDTH, lanes - lane)
-                if lane + width <= first or (piece == last and start > limits[lane + width - 1]):
+                until = min(lane + width, to_lane)
+                if until <= max(lane, from_lane) or (causal and start > limits[until - 1]):
                     continue
                 _score(key_block, padded, queries[piece, head, lane * dim // 2 :], width, scores)
                 scores[(end - start) * width : padded * width] = LEAST
-                if piece == last and end - 1 > limits[lane]:
-                    for key in range(end - start):
-                        for i in range(width):
-                            if start + key > limits[lane + i]:
-                                scores[key * width + i] = LEAST
+                if lane < first_lane or lane + width > last_lane or (causal and end - 1 > limits[lane]):
+                    _hide(blocks[block], lane, width, limits, scores)
                 at = lane - start_lane
                 panel = summed[at * dim : (at + width) * dim]
                 rose = _weigh(scores, padded, width, top[at : at + width], total[at : at + width], shrunk, weights)

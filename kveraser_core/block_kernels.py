@@ -100,7 +100,8 @@ def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out
 def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array, column: int) -> None:
     """Add `rows @ weight + low @ back`, from row `first` on, to the columns of `out` from `column` on.
 
-    `rows`, `[R, in]`, and `low`, `[R, ranks]`, are bf16, `out` is fp32; an empty `back` adds nothing.
+    `rows`, `[R, in]`, and `low`, `[., ranks]`, of the first of them, are bf16, `out` is fp32; an empty `back`
+    adds nothing.
     """
     panels = (weight.size // rows.shape[1] + WIDTH - 1) // WIDTH
     chunks = (len(rows) - first + _CHUNK - 1) // _CHUNK
@@ -110,7 +111,7 @@ def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array,
         end = min(start + _CHUNK, len(rows))
         _add_panel(rows, start, end, weight, panel, out, column + WIDTH * panel)
         if back.size:
-            _add_panel(low, start, end, back, panel, out, column + WIDTH * panel)
+            _add_panel(low, start, min(end, len(low)), back, panel, out, column + WIDTH * panel)
 
 
 @njit(parallel=True, **OPTIONS)
@@ -130,26 +131,31 @@ def _gated(
         _add_panel(rows[start:], none, count, gate, panel, gates, none)
         _add_panel(rows[start:], none, count, up, panel, ups, none)
         if back_gate.size:
-            _add_panel(low[start:], none, count, back_gate, panel, gates, none)
-            _add_panel(low[start:], none, count, back_up, panel, ups, none)
+            erased: Any = max(min(count, len(low) - start), 0)
+            _add_panel(low[start:], none, erased, back_gate, panel, gates, none)
+            _add_panel(low[start:], none, erased, back_up, panel, ups, none)
         for row in range(count):
             for i in range(width):
                 out[start + row, WIDTH * panel + i] = narrow(silu(gates[row, i]) * ups[row, i])
 
 
 @njit(parallel=True, **OPTIONS)
-def _read(rows: Array, first: int, weight: Array) -> Array:
-    """The eraser's first product, from row `first` on: `[R, ranks]` in bf16, or nothing without an eraser."""
+def _read(rows: Array, first: int, erased: int, weight: Array) -> Array:
+    """The eraser's first product, from row `first` on and of the first `erased` rows only: `[., ranks]` in bf16.
+
+    It has as many rows as come in multiples, or nothing without an eraser.
+    """
     ranks = weight.size // rows.shape[1]
-    low = np.empty((len(rows), ranks), np.uint16)
+    low = np.zeros(((erased + ROWS - 1) // ROWS * ROWS, ranks), np.uint16)
     none, many = np.int64(0), np.int64(ROWS)
     if ranks:
-        for number in prange((len(rows) - first) // ROWS):
+        for number in prange(max(len(low) - first, 0) // ROWS):
             start = first + ROWS * np.int64(number)
             sums = np.zeros((ROWS, ranks), np.float32)
             for panel in range((ranks + WIDTH - 1) // WIDTH):
                 _add_panel(rows[start:], none, many, weight, panel, sums, WIDTH * panel)
-            for row in range(ROWS):
+            own: Any = min(ROWS, erased - start)
+            for row in range(own):
                 for i in range(ranks):
                     low[start + row, i] = narrow(sums[row, i])
     return low
@@ -177,26 +183,37 @@ def _norm_heads(heads: Array, weight: Array, epsilon: Any) -> None:
 
 @njit(parallel=True, **OPTIONS)
 def _place(
-    projected: Array, turns: Array, slots: Array, scale: Any, keys: Array, values: Array, shared: int, queries: Array
+    projected: Array,
+    turns: Array,
+    slots: Array,
+    seen: Array,
+    scale: Any,
+    keys: Array,
+    values: Array,
+    shared: int,
+    queries: Array,
 ) -> None:
     """Write the tokens' keys and values into their `slots`, and their queries as `attend` reads them.
 
-    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D]`, turn queries for each piece
-    and keys as the last. Queries are times `scale`.
+    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D]`, turn queries for each piece. A
+    token sees the pieces from `seen[token, 0]` up to `seen[token, 1]`, and its key is turned as the last of them.
+    Queries are times `scale`.
     """
-    pieces, kv_heads, _ = queries.shape
+    _, kv_heads, _ = queries.shape
     dim, heads = keys.shape[2], shared * kv_heads
     lanes = queries.shape[2] // (dim // 2)
     for number in prange(len(slots)):
         token = np.int64(number)
         turned = np.empty(dim, np.float32)
+        first_piece, end_piece = seen[token]
+        as_last = turns[end_piece - 1, token]
         for head in range(kv_heads):
             key, value = (heads + head) * dim, (heads + kv_heads + head) * dim
-            turn(projected[token, key : key + dim], turns[-1, token, 0], turns[-1, token, 1], np.float32(1), turned)
+            turn(projected[token, key : key + dim], as_last[0], as_last[1], np.float32(1), turned)
             for i in range(dim):
                 keys[head, slots[token], i] = narrow(turned[i])
                 values[head, slots[token], i] = narrow(projected[token, value + i])
-        for piece in range(pieces):
+        for piece in range(first_piece, end_piece):
             for head in range(heads):
                 query = projected[token, head * dim : (head + 1) * dim]
                 turn(query, turns[piece, token, 0], turns[piece, token, 1], scale, turned)
@@ -211,6 +228,7 @@ def _place(
 @njit(**OPTIONS)
 def run_layer(
     rows: Array,
+    erased: int,
     wanted: int,
     weights: LayerWeights,
     eraser: LayerEraser,
@@ -219,6 +237,7 @@ def run_layer(
     values: Array,
     slots: Array,
     turns: Array,
+    seen: Array,
     scale: Any,
     queries: Array,
     blocks: Array,
@@ -228,9 +247,10 @@ def run_layer(
 ) -> None:
     """Run `rows`, `[R, H]`, through a layer, in place, of which the last `wanted` tokens only go on to its end.
 
-    `slots`, `[tokens]`, say where their states go; what is behind the tokens in `rows` is of no meaning. `keys`
-    and `values` are `[kv_heads, capacity, D]`. `turns` is as in `_place`, `queries` room for what it
-    gives, and `blocks`, `limits`, `sums` and `tops` are as in `attend`. Scores are times `scale`, in units of ln 2.
+    The eraser is on for the first `erased`. `slots`, `[tokens]`, say where their states go; what is behind the
+    tokens in `rows` is of no meaning. `keys` and `values` are `[kv_heads, capacity, D]`. `turns` and `seen` are as in
+    `_place`, `queries` room for what it gives, and `blocks`, `limits`, `sums` and `tops` are as in `attend`. Scores
+    are times `scale`, in units of ln 2.
     """
     tokens, hidden = len(slots), rows.shape[1]
     kv_heads, _, dim = keys.shape
@@ -243,7 +263,7 @@ def run_layer(
     for row in range(len(rows)):
         for i in range(weights.bias.size):
             projected[row, i] = weights.bias[i]
-    low = _read(normed, none, eraser.read_states)
+    low = _read(normed, none, erased, eraser.read_states)
     add_product(normed, none, weights.query, low, eraser.query, projected, none)
     add_product(normed, none, weights.key, low, eraser.key, projected, wide)
     add_product(normed, none, weights.value, low, eraser.value, projected, wide + kv_heads * dim)
@@ -251,16 +271,18 @@ def run_layer(
         for token in range(tokens):
             _norm_heads(projected[token, :wide], weights.query_norm, epsilon)
             _norm_heads(projected[token, wide : wide + kv_heads * dim], weights.key_norm, epsilon)
-    _place(projected, turns, slots, scale, keys, values, shared, queries)
+    _place(projected, turns, slots, seen, scale, keys, values, shared, queries)
     if not wanted:
         return
     first = (tokens - wanted) // ROWS * ROWS
     attend(queries, keys, values, blocks, limits, first * shared, sums, tops)
-    seen = np.zeros((len(rows), wide), np.uint16)
-    merge(sums, tops, shared, first, tokens, seen)
-    add_product(seen, first, weights.output, _read(seen, first, eraser.read_output), eraser.output, rows, none)
+    attended = np.zeros((len(rows), wide), np.uint16)
+    merge(sums, tops, shared, first, tokens, attended)
+    low = _read(attended, first, erased, eraser.read_output)
+    add_product(attended, first, weights.output, low, eraser.output, rows, none)
     _normed(rows, first, weights.between, epsilon, normed)
     gated = np.empty((len(rows), weights.gate.size // hidden), np.uint16)
-    low = _read(normed, first, eraser.read_gate_up)
+    low = _read(normed, first, erased, eraser.read_gate_up)
     _gated(normed, first, weights.gate, weights.up, low, eraser.gate, eraser.up, gated)
-    add_product(gated, first, weights.down, _read(gated, first, eraser.read_down), eraser.down, rows, none)
+    low = _read(gated, first, erased, eraser.read_down)
+    add_product(gated, first, weights.down, low, eraser.down, rows, none)

@@ -6,7 +6,7 @@ documents or erase methods.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +19,21 @@ from kveraser_core.block_attention import GROUP, KEYS
 from kveraser_core.block_kernels import LayerEraser, LayerWeights, run_layer
 from kveraser_core.compiled import Array, bits, share_threads
 from kveraser_core.kv_cache import EditableCache
-from kveraser_core.layout import Piece
+from kveraser_core.layout import Layout, Piece, Rewrite
 from kveraser_core.panels import NOTHING, fits, padded, panels_of, to_panels, use_panels
 from kveraser_core.row_pass import PROJECTIONS
 from kveraser_core.vector_code import LANES
 
 _NO_ERASER = LayerEraser(*[NOTHING] * len(LayerEraser._fields))
+
+
+class _Part(NamedTuple):
+    """Tokens of a pass that see the cache in one way, their slots and positions, `[tokens]` each."""
+
+    ids: Sequence[int]
+    slots: Array
+    positions: Tensor
+    layout: Layout | None
 
 
 class BlockPass:
@@ -57,34 +66,41 @@ class BlockPass:
         return cls(model)
 
     def __call__(
-        self, token_ids: Sequence[int], cache: EditableCache, wanted: int, eraser: list[LayerEraser] | None = None
+        self,
+        token_ids: Sequence[int],
+        cache: EditableCache,
+        wanted: int,
+        eraser: list[LayerEraser] | None = None,
+        rewrite: Rewrite | None = None,
     ) -> Tensor:
-        """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`."""
+        """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`.
+
+        With a `rewrite` its tokens go through the layers before them, in the same pass, and the eraser is on for
+        these only.
+        """
         positions = cache.positions(len(token_ids))
-        slots = self._slots(cache, len(token_ids))
-        pieces = cache.layout.pieces if cache.layout else (Piece(0),)
-        ends = [int(slots[-1]) + 1 if piece.end is None else piece.end for piece in pieces]
-        blocks = np.array(
-            [
-                (number, start, min(start + KEYS, end))
-                for number, (piece, end) in enumerate(zip(pieces, ends, strict=True))
-                for start in range(piece.start, end, KEYS)
-            ]
-        )
-        rows = padded(self._embedding[torch.tensor(token_ids)].float())
-        turned = torch.stack([positions - piece.shift for piece in pieces])
+        parts = [_Part(token_ids, self._slots(cache, len(token_ids)), positions, cache.layout)]
+        if rewrite:
+            targets = torch.tensor(rewrite.slots)
+            parts.insert(0, _Part(rewrite.ids, targets.numpy(), targets, rewrite.layout))
+        erased = len(parts[0].ids) if eraser else 0
+        tokens = sum(len(part.ids) for part in parts)
+        rows = padded(self._embedding[torch.tensor([token for part in parts for token in part.ids])].float())
+        lanes = -(-tokens * self._shared // LANES) * LANES
+        blocks, seen, turned = self._seen(parts, lanes)
         turns = torch.stack(self._rotary(rows, turned), dim=2).numpy()
         still = np.stack((np.ones_like(turns[:, :, 0]), np.zeros_like(turns[:, :, 0])), axis=2)
-        lanes = -(-len(rows) * self._shared // LANES) * LANES
-        limits = slots[np.minimum(np.arange(lanes) // self._shared, len(slots) - 1)]
-        queries = np.zeros((len(pieces), self._kv_heads, lanes * self._dim // 2), np.uint32)
-        parts = (torch.get_num_threads(), self._kv_heads, -(-lanes // GROUP))
-        sums, tops = np.empty((*parts, GROUP * self._dim), np.float32), np.empty((*parts, 2, GROUP), np.float32)
+        slots = np.concatenate([part.slots for part in parts])
+        limits = slots[np.minimum(np.arange(lanes) // self._shared, tokens - 1)]
+        queries = np.zeros((len(turned), self._kv_heads, lanes * self._dim // 2), np.uint32)
+        shares = (torch.get_num_threads(), self._kv_heads, -(-lanes // GROUP))
+        sums, tops = np.empty((*shares, GROUP * self._dim), np.float32), np.empty((*shares, 2, GROUP), np.float32)
         share_threads()
         for number, layer in enumerate(cache.editable):
             run_layer(
                 rows.numpy(),
-                wanted if number == len(cache.editable) - 1 else len(token_ids),
+                erased,
+                wanted if number == len(cache.editable) - 1 else tokens,
                 self._weights[number],
                 eraser[number] if eraser else _NO_ERASER,
                 self._epsilon,
@@ -92,6 +108,7 @@ class BlockPass:
                 bits(layer.value_buffer[0]),
                 slots,
                 turns if self._rotated[number] else still,
+                seen,
                 self._scale,
                 queries,
                 blocks,
@@ -99,7 +116,28 @@ class BlockPass:
                 sums,
                 tops,
             )
-        return self._norm(rows[len(token_ids) - wanted : len(token_ids)]).to(self._embedding.dtype)
+        return self._norm(rows[tokens - wanted : tokens]).to(self._embedding.dtype)
+
+    def _seen(self, parts: Sequence[_Part], lanes: int) -> tuple[Array, Array, Tensor]:
+        """What the tokens of `parts` see, as kernels take it.
+
+        The blocks of slots, `[blocks, 6]`, as in `attend`; the pieces that each token sees, `[tokens, 2]`, as in
+        `_place`; and each token's position for each piece, `[pieces, tokens]`.
+        """
+        positions = torch.cat([part.positions for part in parts])
+        blocks, seen, turned = list[tuple[int, ...]](), list[tuple[int, int]](), list[Tensor]()
+        for part in parts:
+            pieces = part.layout.pieces if part.layout else (Piece(0),)
+            first, behind = len(seen) * self._shared, (len(seen) + len(part.ids)) * self._shared
+            for piece in pieces:
+                end = int(part.slots[-1]) + 1 if piece.end is None else piece.end
+                lanes_to = lanes if part is parts[-1] else behind
+                for start in range(piece.start, end, KEYS):
+                    until = min(start + KEYS, end)
+                    blocks.append((len(turned), start, until, first, lanes_to, piece is pieces[-1]))
+                turned.append(positions - piece.shift)
+            seen += [(len(turned) - len(pieces), len(turned))] * len(part.ids)
+        return np.array(blocks), np.array(seen), torch.stack(turned)
 
     def low_rank(self, adapter: Adapter) -> list[LayerEraser]:
         """What `adapter` adds to the projections, as passes take it."""

@@ -16,6 +16,7 @@ from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 from kveraser_core.backbone import Backbone
 from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache, synchronize
+from kveraser_core.layout import Rewrite
 
 CHUNK = 512
 
@@ -85,19 +86,27 @@ def prefill(
 
 
 def generate(
-    backbone: Backbone, cache: EditableCache, prompt_ids: Sequence[int], sampling: Sampling
+    backbone: Backbone,
+    cache: EditableCache,
+    prompt_ids: Sequence[int],
+    sampling: Sampling,
+    rewrite: Rewrite | None = None,
 ) -> Iterator[str | Generated]:
     """Read `prompt_ids` behind `cache` and answer: pieces of text as they come, then a `Generated`.
 
-    The cache is as it was when the iterator ends or is closed.
+    The cache is as it was when the iterator ends or is closed, but for a `rewrite`, which is done with the first
+    of the prompt and stays.
     """
     choose = _chooser(sampling, backbone.device)
     text = _TextStream(backbone, sampling.stop)
     ids: list[int] = []
     with cache.appending():
         started = time.perf_counter()
+        if rewrite and len(prompt_ids) > CHUNK:
+            backbone.rewrite(rewrite, cache)
+            rewrite = None
         prefill(backbone, prompt_ids[:-CHUNK], cache)
-        hidden = backbone.encode(prompt_ids[-CHUNK:], cache, wanted=1)
+        hidden = backbone.encode(prompt_ids[-CHUNK:], cache, 1, rewrite)
         synchronize(backbone.device)
         read = time.perf_counter()
         ids.append(choose(backbone.logits(hidden)[0], ids))

@@ -41,6 +41,19 @@ class Layout:
         return self.rotation.shift(keys, layer, -self.pieces[-1].shift)
 
 
+@dataclass(frozen=True)
+class Rewrite:
+    """A pass of an erase: the tokens `ids`, seeing by `layout`, write their states over `slots`, in order.
+
+    The eraser is on in it if `erasing`.
+    """
+
+    ids: list[int]
+    slots: list[int]
+    layout: Layout
+    erasing: bool = True
+
+
 def laid_out(keys: Tensor, layout: Layout | None) -> Tensor:
     """`keys`, a fresh view, carrying the layout that attention is to read them by.
 

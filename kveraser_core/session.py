@@ -21,6 +21,7 @@ from kveraser_core.erasers.base import ErasedCache, kept
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.kv_cache import synchronize
+from kveraser_core.layout import Rewrite
 from kveraser_core.prompts import Turn
 from kveraser_core.spans import Span, TokenMap, check_span, merge_spans
 from kveraser_core.window import check_fits
@@ -43,12 +44,12 @@ class ErasedSpan:
 
 @dataclass(frozen=True)
 class _Standing:
-    """The erased cache that is in force."""
+    """The erased cache that is in force, and the seconds that it took; a pass may be left for the first question."""
 
     method: str
     slots: tuple[Span, ...]
     erased: ErasedCache
-    erase_s: float
+    seconds: float
 
 
 class DocumentSession:
@@ -171,15 +172,23 @@ class DocumentSession:
     ) -> Iterator[str | Answer]:
         """Answer `question`: pieces of text as they come, then the whole `Answer`.
 
-        `history` holds the earlier turns that the question follows. The session is held until the
-        iterator ends or is closed. Raises `QuestionError` and what the method raises.
+        `history` holds the earlier turns that the question follows. What is marked but not erased yet is erased
+        in the pass that reads the question, where the method can. The session is held until the iterator ends or
+        is closed. Raises `QuestionError` and what the method raises.
         """
         with self._lock:
             name = method or self.default_method
             prompt_ids = self._prompt_ids(question, history)
-            standing = self._apply(name, self._spans)
-            for piece in generate(self.backbone, standing.erased.cache, prompt_ids, self._fit(sampling, prompt_ids)):
-                yield _answer(question, standing, piece) if isinstance(piece, Generated) else piece
+            standing = self._apply(name, self._spans, asking=True)
+            erased, left = standing.erased, standing.erased.left
+            try:
+                fitting = self._fit(sampling, prompt_ids)
+                for piece in generate(self.backbone, erased.cache, prompt_ids, fitting, left):
+                    erased.left = None
+                    yield _answer(question, standing, piece, left) if isinstance(piece, Generated) else piece
+            finally:
+                if erased.left:
+                    self._release()
 
     def compare(
         self,
@@ -217,7 +226,7 @@ class DocumentSession:
                     if reference:
                         ids, expected = reference
                         scores = agreement(expected, answer_logits(self.backbone, cache, prompt_ids, ids))
-                    yield _answer(question, standing, generated, *scores)
+                    yield _answer(question, standing, generated, None, *scores)
             finally:
                 self._release()
 
@@ -257,7 +266,7 @@ class DocumentSession:
     def _change(self, spans: tuple[Span, ...], method: str | None = None) -> float:
         if spans == self._spans and not method:
             return 0.0
-        seconds = self._apply(method or self.default_method, spans).erase_s if spans else self._release()
+        seconds = self._apply(method or self.default_method, spans).seconds if spans else self._release()
         if spans != self._spans:
             self._remember()
         self._spans = spans
@@ -275,15 +284,15 @@ class DocumentSession:
         self._spans = source.pop()
         return True
 
-    def _apply(self, method: str, spans: tuple[Span, ...]) -> _Standing:
-        """The erased cache of `method`, made unless it is in force already."""
+    def _apply(self, method: str, spans: tuple[Span, ...], asking: bool = False) -> _Standing:
+        """The erased cache of `method`, made unless it is in force already; a pass may be left if `asking`."""
         standing = self._standing
         if standing and (standing.method, standing.slots) == (method, spans):
             return standing
         self._release()
-        device = self.backbone.device
+        device, way = self.backbone.device, get_method(method if spans else "none")
         started = time.perf_counter()
-        erased = get_method(method if spans else "none").erase(self.context, spans)
+        erased = way.begin(self.context, spans) if asking else way.erase(self.context, spans)
         synchronize(device)
         self._standing = _Standing(method, spans, erased, time.perf_counter() - started)
         return self._standing
@@ -299,17 +308,19 @@ def _answer(
     question: str,
     standing: _Standing,
     generated: Generated,
+    left: Rewrite | None,
     agreed: float | None = None,
     kl: float | None = None,
 ) -> Answer:
+    """What was answered; with a pass `left` of the erase, that has been read with the question."""
     return Answer(
         method=standing.method,
         question=question,
         text=generated.text.strip(),
         token_ids=tuple(generated.token_ids),
         finished=generated.finished,
-        erase_s=standing.erase_s,
-        question_prefill_s=generated.question_prefill_s,
+        erase_s=None if left else standing.seconds,
+        question_prefill_s=generated.question_prefill_s + (standing.seconds if left else 0),
         first_token_s=generated.first_token_s,
         decode_s=generated.decode_s,
         decode_tokens_per_s=generated.decode_tokens_per_s,

@@ -168,6 +168,7 @@ def test_a_pass_needs_what_counting_by_hand_gives(llama, save_adapter):
 def test_a_limit_is_the_slower_of_operations_and_bytes():
     assert SPEEDS.seconds(Work(2e9, 1e8)) == 2.0
     assert SPEEDS.seconds(Work(1e9, 3e8)) == 3.0
+    assert SPEEDS.seconds(Work(1e9, 3e8), Work(2e9, 1e8)) == 5.0
 
 
 def test_every_way_knows_what_it_needs(llama, ids, save_adapter):
@@ -188,14 +189,18 @@ def test_every_way_knows_what_it_needs(llama, ids, save_adapter):
     span = Span(64, 84)
     work = {way: ours.run(way, span).work for way in ours.ways}
     size, asked = ours.size, len(ours.question_ids)
-    assert work["none"].erase == work["mask"].erase == work["delete_shift"].erase == Work()
-    assert work["local_repair"].erase == size.reading([Block(32, 64)])
-    assert work["kveraser"].erase == size.reading([Block(20, 64)], adapted=20)
-    assert work["kveraser_repair"].erase.flops > work["kveraser"].erase.flops
-    assert work["full_recompute"].erase == size.reading([Block(216, 64)])
-    assert work["fresh_prefill"].erase == size.reading([Block(280, 0)])
-    assert work["erratum"].ask.flops > work["none"].ask.flops
-    assert work["full_recompute"].ask == size.reading([Block(asked, 280)], logits=1)
+    assert work["none"].erase == work["mask"].erase == work["delete_shift"].erase == [Work()]
+    assert work["local_repair"].erase == [size.reading([Block(32, 64)])]
+    assert work["kveraser"].erase == [size.reading([Block(20, 64)], adapted=20)]
+    assert work["kveraser_repair"].erase[0].flops > work["kveraser"].erase[0].flops
+    assert work["full_recompute"].erase == [size.reading([Block(216, 64)])]
+    assert work["fresh_prefill"].erase == [size.reading([Block(280, 0)])]
+    assert work["erratum"].first_token[1].flops > work["none"].first_token[1].flops
+    assert work["full_recompute"].first_token == [
+        size.reading([Block(216, 64)]),
+        size.reading([Block(asked, 280)], logits=1),
+    ]
+    assert work["kveraser"].first_token == [size.reading([Block(20, 64), Block(asked, 300)], logits=1, adapted=20)]
     assert work["kveraser"].decode == size.reading([Block(1, 300 + asked + DECODED // 2)], logits=1)
 
 

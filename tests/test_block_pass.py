@@ -15,7 +15,7 @@ from kveraser_core.backbone import Backbone
 from kveraser_core.block_pass import BlockPass
 from kveraser_core.decoder_pass import DecoderPass
 from kveraser_core.kv_cache import CacheFull
-from kveraser_core.layout import Layout, Piece
+from kveraser_core.layout import Layout, Piece, Rewrite
 from tests.conftest import PROJECTIONS, tiny_config, tiny_model
 from tests.test_row_pass import as_read, close
 
@@ -55,6 +55,18 @@ def both(request, tokenizer):
     backbone = Backbone(model, tokenizer, "tiny")
     assert isinstance(backbone._pass, BlockPass)
     return backbone, exact
+
+
+def save_eraser(exact, folder, projections, rank):
+    """Save an adapter for a model, its matrices not zero; returns the model with it."""
+    wrapped = get_peft_model(exact, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=projections))
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for name, weight in wrapped.named_parameters():
+            if "lora" in name:
+                weight.copy_((weight if "lora_A" in name else 0.1 * torch.randn_like(weight)).bfloat16())
+    wrapped.save_pretrained(folder)
+    return wrapped
 
 
 def some(count):
@@ -134,17 +146,35 @@ def test_tokens_are_rewritten_where_they_stand(both):
         assert torch.equal(layer.key_buffer[:, :, kept], other.key_buffer[:, :, kept])
 
 
+@pytest.mark.parametrize(("rewritten", "asked"), [(20, 7), (24, 40), (1, 1), (65, 3)])
+@pytest.mark.parametrize("erasing", [True, False])
+def test_a_rewrite_and_a_question_in_one_pass_are_as_in_two(both, tmp_path, rewritten, asked, erasing):
+    backbone, exact = both
+    save_eraser(exact, tmp_path, PROJECTIONS, rank=12)
+    backbone.load_eraser(tmp_path)
+    torch.manual_seed(6)
+    past, again, question = some(400), some(rewritten), some(asked)
+    at_once, one_by_one = backbone.new_cache(440), backbone.new_cache(440)
+    before = Layout(at_once.rotation, (Piece(0, 30, 10), Piece(40)))
+    behind = Layout(at_once.rotation, (Piece(0, 90), Piece(150, 160, -60), Piece(170, None, -70)))
+    rewrite = Rewrite(again, list(range(60, 60 + rewritten)), before, erasing)
+    for cache in (at_once, one_by_one):
+        backbone.encode(past, cache, wanted=0)
+        cache.layout, cache.next_position = behind, 330
+    hidden = backbone.encode(question, at_once, wanted=1, rewrite=rewrite)
+    backbone.rewrite(rewrite, one_by_one)
+    assert close(hidden, backbone.encode(question, one_by_one, wanted=1), 0.001)
+    assert at_once.length == one_by_one.length == 400 + asked
+    for layer, other in zip(at_once.editable, one_by_one.editable, strict=True):
+        assert close(layer.filled()[0], other.filled()[0], 0.001)
+        assert close(layer.filled()[1], other.filled()[1], 0.001)
+
+
 @pytest.mark.parametrize("projections", [PROJECTIONS, ["k_proj", "down_proj"]])
 @pytest.mark.parametrize("rank", [4, 24])
 def test_the_eraser_adds_what_peft_adds(both, tmp_path, projections, rank):
     backbone, exact = both
-    wrapped = get_peft_model(exact, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=projections))
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for name, weight in wrapped.named_parameters():
-            if "lora" in name:
-                weight.copy_((weight if "lora_A" in name else 0.1 * torch.randn_like(weight)).bfloat16())
-    wrapped.save_pretrained(tmp_path)
+    wrapped = save_eraser(exact, tmp_path, projections, rank)
     backbone.load_eraser(tmp_path)
     ids = some(40)
     with backbone.erasing():

@@ -110,6 +110,43 @@ def test_an_erase_that_was_timed_is_part_of_the_first_token(session):
     )
 
 
+@pytest.mark.parametrize("method", ["kveraser", "kveraser_repair"])
+@pytest.mark.parametrize("question", ["What is the toll?", "What is the toll? " * 80])
+def test_what_is_marked_is_erased_in_the_pass_that_reads_the_question(session, method, question):
+    before = states(session)
+    session.mark(find_text(TEXT, OLD))
+    answer = session.ask(question, method, sampling=SHORT)
+    assert answer.erase_s is None
+    assert answer.ttft_s == answer.question_prefill_s + answer.first_token_s
+    written = states(session)
+    assert not same(written, before)
+    again = session.ask(question, method, sampling=SHORT)
+    assert (again.token_ids, again.extra_bytes) == (answer.token_ids, answer.extra_bytes)
+    session.restore_all()
+    session.erase(find_text(TEXT, OLD), method)
+    assert same(states(session), written)
+    assert session.ask(question, method, sampling=SHORT).token_ids == answer.token_ids
+    session.restore_all()
+    assert same(states(session), before)
+
+
+def test_a_question_that_fails_before_its_first_word_leaves_nothing_half_erased(session, monkeypatch):
+    before = states(session)
+    session.mark(find_text(TEXT, OLD))
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(session.backbone, "encode", failing)
+        session.ask("What is the toll?", sampling=SHORT)
+    assert same(states(session), before)
+    session.erase(find_text(TEXT, OLD), "kveraser")
+    erased = states(session)
+    assert not same(erased, before)
+    assert session.ask("What is the toll?", sampling=SHORT).token_ids
+
+
+def failing(*_, **__):
+    raise MemoryError
+
+
 def test_streamed_pieces_are_the_answer(session):
     *pieces, answer = session.stream("What is the toll?", "none", sampling=Sampling(max_tokens=20))
     assert isinstance(answer, Answer)

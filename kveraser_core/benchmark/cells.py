@@ -120,8 +120,12 @@ class _CellRun:
     def _keep(self, member: _Member, sample: Sample, seconds: float, others: float, speeds: Speeds) -> None:
         limits: dict[str, float | None] = {"erase_limit_s": None, "ttft_limit_s": None, "decode_limit": None}
         if sample.work is not None:
-            erase, ask, decode = (speeds.seconds(work) for work in sample.work)
-            limits = {"erase_limit_s": erase, "ttft_limit_s": erase + ask, "decode_limit": 1 / decode}
+            erase, first_token, decode = sample.work
+            limits = {
+                "erase_limit_s": speeds.seconds(*erase),
+                "ttft_limit_s": speeds.seconds(*first_token),
+                "decode_limit": 1 / speeds.seconds(decode),
+            }
         self.results.add(
             what="run",
             **self.cell._asdict(),

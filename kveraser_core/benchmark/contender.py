@@ -16,7 +16,10 @@ HEADROOM = 256
 
 @dataclass(frozen=True)
 class Sample:
-    """One erase and answer. `ttft_s` counts from the request to erase; `work` is what it needs, where known."""
+    """One erase, alone, and one with the answer to a question; `work` is what they need, where known.
+
+    `ttft_s` counts from the request to erase to the first token of the answer.
+    """
 
     erase_s: float
     ttft_s: float

@@ -28,10 +28,10 @@ class Block(NamedTuple):
 
 
 class StepWork(NamedTuple):
-    """What one run needs: the erase, the question up to the first token, and a decoded token."""
+    """What a run needs: the passes of an erase, all of them up to a question's first token, a decoded token's."""
 
-    erase: Work
-    ask: Work
+    erase: list[Work]
+    first_token: list[Work]
     decode: Work
 
 
@@ -43,9 +43,10 @@ class Speeds(NamedTuple):
     read_per_s: float
     copied_per_s: float
 
-    def seconds(self, work: Work) -> float:
-        """The least time in which `work` can be done."""
-        return max(work.flops / self.flops_per_s, work.moved / max(self.read_per_s, self.copied_per_s))
+    def seconds(self, *passes: Work) -> float:
+        """The least time in which `passes` can be done."""
+        moved_per_s = max(self.read_per_s, self.copied_per_s)
+        return sum(max(work.flops / self.flops_per_s, work.moved / moved_per_s) for work in passes)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from kveraser_core.benchmark.limits import Block, ModelSize, StepWork, Work
 from kveraser_core.context import Context
 from kveraser_core.erasers import get_method
 from kveraser_core.erasers.base import ErasedCache
-from kveraser_core.erasers.kveraser import KVEraser, Rewrite
+from kveraser_core.erasers.kveraser import KVEraser
 from kveraser_core.erasers.local_repair import LocalRepair
 from kveraser_core.generation import Generated, Sampling, generate, prefill
-from kveraser_core.kv_cache import EditableCache, synchronize
-from kveraser_core.layout import Piece
+from kveraser_core.kv_cache import synchronize
+from kveraser_core.layout import Piece, Rewrite
 from kveraser_core.prompts import Prompt
 from kveraser_core.spans import Span, merge_spans
 
@@ -67,52 +67,71 @@ class Ours(Contender):
     def run(self, way: str, span: Span) -> Sample:
         context = self.context
         assert context is not None
-        started = time.perf_counter()
-        erased = _fresh(context, span) if way == FRESH else get_method(way).erase(context, [span])
-        synchronize(self.backbone.device)
-        erase_s = time.perf_counter() - started
-        *_, answer = generate(self.backbone, erased.cache, self.question_ids, Sampling(max_tokens=DECODED + 1))
+        begun, seconds = self._begin(way, span)
+        erase_s, left = seconds, begun.left
+        if left:
+            started = time.perf_counter()
+            self.backbone.rewrite(left, begun.cache)
+            synchronize(self.backbone.device)
+            erase_s += time.perf_counter() - started
+            begun.release()
+            begun, seconds = self._begin(way, span)
+        sampling = Sampling(max_tokens=DECODED + 1)
+        *_, answer = generate(self.backbone, begun.cache, self.question_ids, sampling, begun.left)
         assert isinstance(answer, Generated)
-        work = self._work(way, context, span, erased.cache)
-        erased.release()
+        work = self._work(way, context, span, begun)
+        begun.release()
         return Sample(
             erase_s=erase_s,
-            ttft_s=erase_s + answer.question_prefill_s + answer.first_token_s,
+            ttft_s=seconds + answer.question_prefill_s + answer.first_token_s,
             decode_tokens_per_s=answer.decode_tokens_per_s or 0.0,
             token_ids=answer.token_ids,
             work=work,
         )
 
-    def _work(self, way: str, context: Context, span: Span, erased: EditableCache) -> StepWork:
+    def _begin(self, way: str, span: Span) -> tuple[ErasedCache, float]:
+        """The erase, but for a pass left for the question, and the seconds it took."""
+        assert self.context is not None
+        started = time.perf_counter()
+        begun = _fresh(self.context, span) if way == FRESH else get_method(way).begin(self.context, [span])
+        synchronize(self.backbone.device)
+        return begun, time.perf_counter() - started
+
+    def _work(self, way: str, context: Context, span: Span, erased: ErasedCache) -> StepWork:
         """What `way` needs at the least, with nothing copied."""
-        pieces = erased.layout.pieces if erased.layout else [Piece(0, erased.length)]
-        seen = sum((erased.length if piece.end is None else piece.end) - piece.start for piece in pieces)
-        asked = len(self.question_ids)
-        return StepWork(
-            self._erase_work(way, context, span, erased.length - len(context.ids)),
-            self.size.reading([Block(asked, seen)], logits=1),
-            self.size.reading([Block(1, seen + asked + DECODED // 2)], logits=1),
-        )
+        cache = erased.cache
+        pieces = cache.layout.pieces if cache.layout else [Piece(0, cache.length)]
+        seen = sum((cache.length if piece.end is None else piece.end) - piece.start for piece in pieces)
+        asked = Block(len(self.question_ids), seen)
+        decode = self.size.reading([Block(1, seen + asked.new + DECODED // 2)], logits=1)
+        method = None if way == FRESH else get_method(way)
+        if not isinstance(method, KVEraser):
+            erase = [self._erase_work(way, context, span, cache.length - len(context.ids))]
+            return StepWork(erase, [*erase, self.size.reading([asked], logits=1)], decode)
+        rewrites = method.rewrites(context, [span])
+        erase = [self._pass_work(rewrite, span) for rewrite in rewrites]
+        return StepWork(erase, [*erase[:-1], self._pass_work(rewrites[-1], span, asked)], decode)
 
     def _erase_work(self, way: str, context: Context, span: Span, added: int) -> Work:
         suffix = len(context.ids) - span.end
-        method = None if way == FRESH else get_method(way)
-        if method is None:
+        if way == FRESH:
             return self.prefill_work(len(context.ids) - len(span))
-        if isinstance(method, KVEraser):
-            works = [self._rewrite_work(rewrite, span) for rewrite in method.rewrites(context, [span])]
-            return Work(sum(work.flops for work in works), sum(work.moved for work in works))
+        method = get_method(way)
         if isinstance(method, LocalRepair):
             return self.size.reading([Block(min(method.k, suffix), span.start)])
         if way == "full_recompute":
             return self.size.reading([Block(suffix, span.start)])
         return self.size.reading([Block(added, len(context.ids))]) if way == "erratum" else Work()
 
-    def _rewrite_work(self, rewrite: Rewrite, span: Span) -> Work:
-        """What one pass of an erase needs: each token sees the slots before its own but for the span's."""
+    def _pass_work(self, rewrite: Rewrite, span: Span, *asked: Block) -> Work:
+        """What a pass of an erase needs, with a question if one is `asked` in it.
+
+        Each rewritten token sees the slots before its own but for the span's.
+        """
         runs = merge_spans(Span(slot, slot + 1) for slot in rewrite.slots)
         blocks = [Block(len(run), run.start - (len(span) if run.start >= span.end else 0)) for run in runs]
-        return self.size.reading(blocks, adapted=len(rewrite.slots) if rewrite.erasing else 0)
+        adapted = len(rewrite.slots) if rewrite.erasing else 0
+        return self.size.reading([*blocks, *asked], logits=len(asked), adapted=adapted)
 
 
 def _fresh(context: Context, span: Span) -> ErasedCache:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from kveraser_core.context import Context
 from kveraser_core.generation import prefill
 from kveraser_core.kv_cache import EditableCache
+from kveraser_core.layout import Rewrite
 from kveraser_core.spans import Span
 
 
@@ -16,12 +17,14 @@ class ErasedCache:
     """A context's cache after an erase method.
 
     `extra_bytes` is what it holds besides the context's cache. `release` gives that back and leaves the
-    context's cache as it was before the method, bit for bit; the erased cache is not to be used after it.
+    context's cache as it was before the method, bit for bit; the erased cache is not to be used after it. A pass
+    that is `left` is still to be done before or with the first question.
     """
 
     cache: EditableCache
     extra_bytes: int = 0
     release: Callable[[], None] = lambda: None
+    left: Rewrite | None = None
 
 
 class EraseMethod(ABC):
@@ -37,6 +40,10 @@ class EraseMethod(ABC):
         It does not see any question. Raises a `KVEraserError` where it cannot be done and leaves the
         context's cache as it was then.
         """
+
+    def begin(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
+        """`erase` for a question that is at hand: a last pass may be left to go with the question's own."""
+        return self.erase(context, spans)
 
 
 def kept(context: Context, spans: Sequence[Span]) -> list[Span]:

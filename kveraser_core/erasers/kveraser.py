@@ -1,27 +1,13 @@
 """KVEraser: write learned steering states over the span's slots (arXiv 2606.17034)."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kveraser_core.context import Context
 from kveraser_core.erasers.base import ErasedCache, EraseMethod, kept
 from kveraser_core.generation import CHUNK
-from kveraser_core.layout import Layout, Piece
+from kveraser_core.layout import Layout, Piece, Rewrite
 from kveraser_core.spans import Span, merge_spans
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """One pass of an erase: the tokens `ids`, seeing by `layout`, write their states over `slots`, in order.
-
-    The eraser is on in it if `erasing`.
-    """
-
-    ids: list[int]
-    slots: list[int]
-    layout: Layout
-    erasing: bool = True
 
 
 class KVEraser(EraseMethod):
@@ -80,6 +66,16 @@ class KVEraser(EraseMethod):
         return Layout(context.cache.rotation, (*read, last))
 
     def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
+        erased = self.begin(context, spans)
+        if erased.left:
+            try:
+                context.backbone.rewrite(erased.left, context.cache)
+            except BaseException:
+                erased.release()
+                raise
+        return replace(erased, left=None)
+
+    def begin(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache, backbone = context.cache, context.backbone
         rewrites = self.rewrites(context, spans)
         written = merge_spans(Span(slot, slot + 1) for rewrite in rewrites for slot in rewrite.slots)
@@ -91,16 +87,15 @@ class KVEraser(EraseMethod):
                 cache.write(original)
 
         try:
-            for rewrite in rewrites:
-                eraser = backbone.erasing() if rewrite.erasing else nullcontext()
-                with cache.rewriting(rewrite.slots, rewrite.layout), eraser:
-                    backbone.encode(rewrite.ids, cache, wanted=0)
+            for rewrite in rewrites[:-1]:
+                backbone.rewrite(rewrite, cache)
         except BaseException:
             restore()
             raise
         cache.layout = self.layout(context, spans)
         cache.next_position = len(context.ids) - sum(map(len, spans))
-        return ErasedCache(cache, sum(original.nbytes for original in aside), restore)
+        extra = sum(original.nbytes for original in aside)
+        return ErasedCache(cache, extra, restore, rewrites[-1] if rewrites else None)
 
 
 def closed(context: Context, unseen: Sequence[Span], until: int) -> Layout:

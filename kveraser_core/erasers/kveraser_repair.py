@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from kveraser_core.context import Context
 from kveraser_core.erasers.base import kept
-from kveraser_core.erasers.kveraser import KVEraser, Rewrite, closed
+from kveraser_core.erasers.kveraser import KVEraser, closed
 from kveraser_core.erasers.staleness import stale_tokens
+from kveraser_core.layout import Rewrite
 from kveraser_core.spans import Span
 
 

@@ -18,10 +18,10 @@ from kveraser_core.backbone import Backbone
 from kveraser_core.context import read_context
 from kveraser_core.erasers import METHODS
 from kveraser_core.erasers.base import close_gaps
-from kveraser_core.erasers.kveraser import KVEraser, Rewrite
+from kveraser_core.erasers.kveraser import KVEraser
 from kveraser_core.generation import Generated, Sampling, generate
 from kveraser_core.kv_cache import EditableCache
-from kveraser_core.layout import Layout, laid_out
+from kveraser_core.layout import Layout, Rewrite, laid_out
 from kveraser_core.prompts import Prompt
 from kveraser_core.training.examples import Example
 

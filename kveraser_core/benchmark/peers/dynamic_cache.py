@@ -92,8 +92,6 @@ class DynamicCachePeer(Contender):
 
     def _work(self, span: Span) -> StepWork:
         kept, asked = len(self.ids) - len(span), len(self.question_ids)
-        return StepWork(
-            self.size.reading([Block(len(self.ids) - span.end, span.start)]),
-            self.size.reading([Block(asked, kept)], logits=1),
-            self.size.reading([Block(1, kept + asked + DECODED // 2)], logits=1),
-        )
+        erase = self.size.reading([Block(len(self.ids) - span.end, span.start)])
+        ask = self.size.reading([Block(asked, kept)], logits=1)
+        return StepWork([erase], [erase, ask], self.size.reading([Block(1, kept + asked + DECODED // 2)], logits=1))
