@@ -9,23 +9,31 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from kveraser_core.vector_code import BF16, FLOATS, I32, I64, LANES, WORDS, Code, kernel
+from kveraser_core.vector_code import BF16, FLOATS, I32, I64, LANES, LINE, WORDS, Code, kernel
 
 _DOT = "llvm.x86.avx512bf16.dpbf16ps.512"
 
 
-def tile(rows: int, vectors: int, fresh: bool, row_step: int | None = None, pair_step: int | None = None) -> Any:
+def tile(
+    rows: int,
+    vectors: int,
+    fresh: bool,
+    row_step: int | None = None,
+    pair_step: int | None = None,
+    fetching: bool = False,
+) -> Any:
     """A kernel `(left, row_step, pair_step, right, pairs, out, out_step)`; `left`, `right` and `out` are addresses.
 
     `left` holds pairs of bf16, `row_step` bytes from one of the `rows` to the next and `pair_step` from one of
     the `pairs` to the next; those that are known here are not looked at there. `right` is
     `[pairs, 16 * vectors, 2]` in bf16. The sums of products, fp32, are added to `out`, `[rows, 16 * vectors]`, whose
-    rows are `out_step` bytes apart, or replace what is there if `fresh`.
+    rows are `out_step` bytes apart, or replace what is there if `fresh`. One that is `fetching` takes `ahead` and
+    `ahead_step` besides, and has two lines of memory fetched for each pair, from `ahead` on in such steps.
     """
 
     def write(code: Code, *arguments: Any) -> None:
         builder = code.builder
-        left, rows_by, pairs_by, right, pairs, out, out_by = arguments
+        left, rows_by, pairs_by, right, pairs, out, out_by, *fetched = arguments
         rows_by = rows_by if row_step is None else row_step
         pairs_by = pairs_by if pair_step is None else pair_step
         places = [(row, vector) for row in range(rows) for vector in range(vectors)]
@@ -33,6 +41,10 @@ def tile(rows: int, vectors: int, fresh: bool, row_step: int | None = None, pair
         zeros = ir.Constant(FLOATS, [0.0] * LANES)
         sums = {place: code.variable(zeros if fresh else code.load(outs[place], FLOATS)) for place in places}
         with cgutils.for_range(builder, pairs, intp=I64) as loop:
+            if fetched:
+                ahead = code.after(fetched[0], fetched[1], loop.index)
+                code.prefetch(ahead)
+                code.prefetch(code.after(ahead, LINE))
             lefts = code.after(left, pairs_by, loop.index)
             rights = code.after(right, 4 * LANES * vectors, loop.index)
             columns = [
@@ -47,4 +59,5 @@ def tile(rows: int, vectors: int, fresh: bool, row_step: int | None = None, pair
         for place in places:
             code.store(builder.load(sums[place]), outs[place])
 
-    return kernel(f"kveraser_tile_{rows}_{vectors}_{fresh}_{row_step}_{pair_step}", write)
+    name = f"kveraser_tile_{rows}_{vectors}_{fresh}_{row_step}_{pair_step}_{fetching}"
+    return kernel(name, write, 9 if fetching else 7)

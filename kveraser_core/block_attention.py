@@ -9,14 +9,16 @@ and blocks are merged by their greatest scores and their sums, as in FlashAttent
 In shapes, D is a head's size and P the pieces; lanes come in panels of 48, the last of which may be narrower.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.bf16 import LEAST, exp2, narrow, pair
+from kveraser_core.bf16 import LEAST, exp2, narrow
 from kveraser_core.bf16_tile import tile
 from kveraser_core.bf16_weights import weigh
 from kveraser_core.compiled import OPTIONS, Array
-from kveraser_core.vector_code import LANES
+from kveraser_core.vector_code import LANES, LINE, fetch, interleave
 
 WIDTH = 3 * LANES
 KEYS = 128
@@ -30,32 +32,41 @@ _weigh_48, _weigh_32, _weigh_16 = (weigh(vectors) for vectors in (3, 2, 1))
 
 
 @njit(**OPTIONS)
-def _take(keys: Array, values: Array, start: int, end: int, key_block: Array, value_pairs: Array) -> int:
-    """Copy the slots `[start, end)` of a head, values as pairs of neighbouring slots; how many, made a multiple of 8.
-
-    What is beyond them is zero.
-    """
-    count, dim = end - start, keys.shape[1]
+def _keys(keys: Array, start: int, end: int, room: Array) -> Array:
+    """The slots `[start, end)` of a head's keys, made a multiple of 8 by zeros in `room` where they are none."""
+    count = end - start
+    if count % _ROWS == 0:
+        return keys[start:end]
     padded = (count + _ROWS - 1) // _ROWS * _ROWS
-    for key in range(count):
-        for i in range(dim):
-            key_block[key, i] = keys[start + key, i]
-    key_block[count:padded] = 0
-    for both in range(count // 2):
-        for i in range(dim):
-            value_pairs[both, i] = pair(values[start + 2 * both, i], values[start + 2 * both + 1, i])
-    if count % 2:
-        for i in range(dim):
-            value_pairs[count // 2, i] = values[end - 1, i]
-    value_pairs[(count + 1) // 2 : padded // 2] = 0
-    return padded
+    room[:count] = keys[start:end]
+    room[count:padded] = 0
+    return room[:padded]
 
 
 @njit(**OPTIONS)
-def _score(keys: Array, padded: int, queries: Array, width: int, scores: Array) -> None:
-    """The scores of `width` lanes for the first `padded` keys: `[padded, width]`, flat."""
+def _value_pairs(values: Array, start: int, end: int, padded: int, pairs: Array) -> None:
+    """A head's values in the slots `[start, end)`, as `pairs` of neighbouring slots, and zeros up to `padded`."""
+    count, dim = end - start, values.shape[1]
+    for both in range(count // 2):
+        first = values.ctypes.data + 2 * dim * (start + 2 * both)
+        interleave(first, first + 2 * dim, pairs.ctypes.data + 4 * dim * both, dim // LANES)
+    if count % 2:
+        for i in range(dim):
+            pairs[count // 2, i] = values[end - 1, i]
+    pairs[(count + 1) // 2 : padded // 2] = 0
+
+
+@njit(**OPTIONS)
+def _score(keys: Array, queries: Array, width: int, scores: Array, key_ahead: int, value_ahead: int) -> None:
+    """The scores of `width` lanes for all `keys`: `[keys, width]`, flat.
+
+    Meanwhile as many keys and values are fetched from `key_ahead` and `value_ahead` on, addresses both, if not 0.
+    """
     dim = keys.shape[1]
-    for key in range(0, padded, _ROWS):
+    for key in range(0, len(keys), _ROWS):
+        if key_ahead:
+            fetch(key_ahead + 2 * dim * key, 2 * dim * _ROWS // LINE)
+            fetch(value_ahead + 2 * dim * key, 2 * dim * _ROWS // LINE)
         left, out = keys.ctypes.data + 2 * dim * key, scores.ctypes.data + 4 * width * key
         if width == WIDTH:
             _score_48(left, 2 * dim, 0, queries.ctypes.data, dim // 2, out, 4 * width)
@@ -132,7 +143,7 @@ def attend(
         start_lane, end_lane = group * GROUP, min((group + 1) * GROUP, lanes)
         summed, top, total = sums[part, head, group], tops[part, head, group, 0], tops[part, head, group, 1]
         summed[:], top[:], total[:] = 0, LEAST, 0
-        key_block, value_pairs = np.empty((KEYS, dim), np.uint16), np.empty((KEYS // 2, dim), np.uint32)
+        room, value_pairs = np.empty((KEYS, dim), np.uint16), np.empty((KEYS // 2, dim), np.uint32)
         scores, weights = np.empty(KEYS * WIDTH, np.float32), np.empty(KEYS // 2 * WIDTH, np.uint32)
         shrunk = np.empty(WIDTH, np.float32)
         for block in range(part, len(blocks), parts):
@@ -140,13 +151,21 @@ def attend(
             from_lane, to_lane = max(start_lane, first_lane, first), min(end_lane, last_lane)
             if from_lane >= to_lane or (causal and start > limits[to_lane - 1]):
                 continue
-            padded = _take(keys[head], values[head], start, end, key_block, value_pairs)
+            key_block = _keys(keys[head], start, end, room)
+            padded = len(key_block)
+            _value_pairs(values[head], start, end, padded, value_pairs)
+            key_ahead: Any = np.int64(0)
+            value_ahead: Any = np.int64(0)
+            if block + parts < len(blocks):
+                ahead = blocks[block + parts, 1]
+                key_ahead, value_ahead = keys[head, ahead:].ctypes.data, values[head, ahead:].ctypes.data
             for lane in range(start_lane, end_lane, WIDTH):
                 width = min(WIDTH, lanes - lane)
                 until = min(lane + width, to_lane)
                 if until <= max(lane, from_lane) or (causal and start > limits[until - 1]):
                     continue
-                _score(key_block, padded, queries[piece, head, lane * dim // 2 :], width, scores)
+                _score(key_block, queries[piece, head, lane * dim // 2 :], width, scores, key_ahead, value_ahead)
+                key_ahead = np.int64(0)
                 scores[(end - start) * width : padded * width] = LEAST
                 if lane < first_lane or lane + width > last_lane or (causal and end - 1 > limits[lane]):
                     _hide(blocks[block], lane, width, limits, scores)
@@ -163,32 +182,25 @@ def attend(
 @njit(parallel=True, **OPTIONS)
 def merge(sums: Array, tops: Array, shared: int, first: int, end: int, out: Array) -> None:
     """The attention of the tokens `[first, end)` from the parts that `attend` left: `[tokens, heads * D]` in bf16."""
-    parts, kv_heads, groups, size = sums.shape
+    parts, kv_heads, _, size = sums.shape
     dim = size // GROUP
     lanes = (len(out) * shared + LANES - 1) // LANES * LANES
-    for number in prange(kv_heads * groups):
-        task = np.int64(number)
-        head, group = task // groups, task % groups
-        shares = np.empty((parts, GROUP), np.float32)
-        for lane in range(GROUP):
-            top, total = LEAST, np.float32(0)
-            for part in range(parts):
-                top = max(top, tops[part, head, group, 0, lane])
-            for part in range(parts):
-                shares[part, lane] = exp2(tops[part, head, group, 0, lane] - top)
-                total += shares[part, lane] * tops[part, head, group, 1, lane]
-            for part in range(parts):
-                shares[part, lane] /= total
-        for at in range(0, min(GROUP, lanes - group * GROUP), WIDTH):
-            width = min(WIDTH, lanes - group * GROUP - at)
-            for column in range(width):
-                lane = group * GROUP + at + column
-                token, member = lane // shared, lane % shared
-                if first <= token < end:
-                    for i in range(dim):
-                        value = np.float32(0)
-                        for part in range(parts):
-                            value += (
-                                shares[part, at + column] * sums[part, head, group, at * dim + i * width + column]
-                            )
-                        out[token, (head * shared + member) * dim + i] = narrow(value)
+    for number in prange(end - first):
+        token = first + np.int64(number)
+        shares = np.empty(parts, np.float32)
+        for head in range(kv_heads):
+            for member in range(shared):
+                group, lane = divmod(token * shared + member, GROUP)
+                panel = lane // WIDTH * WIDTH
+                width: Any = min(WIDTH, lanes - group * GROUP - panel)
+                top, total = LEAST, np.float32(0)
+                for part in range(parts):
+                    top = max(top, tops[part, head, group, 0, lane])
+                for part in range(parts):
+                    shares[part] = exp2(tops[part, head, group, 0, lane] - top)
+                    total += shares[part] * tops[part, head, group, 1, lane]
+                for i in range(dim):
+                    value = np.float32(0)
+                    for part in range(parts):
+                        value += shares[part] * sums[part, head, group, panel * dim + i * width + lane - panel]
+                    out[token, (head * shared + member) * dim + i] = narrow(value / total)

@@ -24,8 +24,13 @@ ROWS = 4
 _CHUNK = 64
 """Rows that a thread takes at once."""
 
-_wide_48, _wide_32, _wide_16 = (tile(2 * ROWS, vectors, fresh=False, pair_step=4) for vectors in (3, 2, 1))
-_tile_48, _tile_32, _tile_16 = (tile(ROWS, vectors, fresh=False, pair_step=4) for vectors in (3, 2, 1))
+
+def _weight_tile(rows: int, vectors: int) -> Any:
+    return tile(rows, vectors, fresh=False, pair_step=4, fetching=True)
+
+
+_wide_48, _wide_32, _wide_16 = (_weight_tile(2 * ROWS, vectors) for vectors in (3, 2, 1))
+_tile_48, _tile_32, _tile_16 = (_weight_tile(ROWS, vectors) for vectors in (3, 2, 1))
 
 
 class LayerWeights(NamedTuple):
@@ -70,30 +75,38 @@ class LayerEraser(NamedTuple):
 
 @njit(**OPTIONS)
 def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out: Array, column: int) -> None:
-    """Add the product of the rows `[start, end)`, `[R, in]` in bf16, with a panel of `weight` to `out`."""
+    """Add the product of the rows `[start, end)`, `[R, in]` in bf16, with a panel of `weight` to `out`.
+
+    Meanwhile the next panel is fetched, a part of it with every tile of rows: else the first tile would wait for
+    memory, which the others do not need. A single tile waits for memory either way.
+    """
     into = rows.shape[1]
     width = min(WIDTH, weight.size // into - WIDTH * panel)
     right = weight.ctypes.data + 2 * WIDTH * panel * into
     step = 4 * out.shape[1]
+    ahead = right + 2 * width * into
+    share = 4 * width * ROWS // (end - start) if end - start > 2 * ROWS else 0
     row = start
     while row < end:
         left, to = rows.ctypes.data + 2 * into * row, out.ctypes.data + step * row + 4 * column
         if end - row >= 2 * ROWS:
             row += 2 * ROWS
             if width == WIDTH:
-                _wide_48(left, 2 * into, 0, right, into // 2, to, step)
+                _wide_48(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
             elif width == 2 * LANES:
-                _wide_32(left, 2 * into, 0, right, into // 2, to, step)
+                _wide_32(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
             else:
-                _wide_16(left, 2 * into, 0, right, into // 2, to, step)
+                _wide_16(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
+            ahead += share * into
         else:
             row += ROWS
             if width == WIDTH:
-                _tile_48(left, 2 * into, 0, right, into // 2, to, step)
+                _tile_48(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
             elif width == 2 * LANES:
-                _tile_32(left, 2 * into, 0, right, into // 2, to, step)
+                _tile_32(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
             else:
-                _tile_16(left, 2 * into, 0, right, into // 2, to, step)
+                _tile_16(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
+            ahead += share * into // 2
 
 
 @njit(parallel=True, **OPTIONS)
@@ -139,26 +152,32 @@ def _gated(
                 out[start + row, WIDTH * panel + i] = narrow(silu(gates[row, i]) * ups[row, i])
 
 
-@njit(parallel=True, **OPTIONS)
+@njit(**OPTIONS)
 def _read(rows: Array, first: int, erased: int, weight: Array) -> Array:
     """The eraser's first product, from row `first` on and of the first `erased` rows only: `[., ranks]` in bf16.
 
     It has as many rows as come in multiples, or nothing without an eraser.
     """
-    ranks = weight.size // rows.shape[1]
-    low = np.zeros(((erased + ROWS - 1) // ROWS * ROWS, ranks), np.uint16)
-    none, many = np.int64(0), np.int64(ROWS)
-    if ranks:
-        for number in prange(max(len(low) - first, 0) // ROWS):
-            start = first + ROWS * np.int64(number)
-            sums = np.zeros((ROWS, ranks), np.float32)
-            for panel in range((ranks + WIDTH - 1) // WIDTH):
-                _add_panel(rows[start:], none, many, weight, panel, sums, WIDTH * panel)
-            own: Any = min(ROWS, erased - start)
-            for row in range(own):
-                for i in range(ranks):
-                    low[start + row, i] = narrow(sums[row, i])
+    low = np.zeros(((erased + ROWS - 1) // ROWS * ROWS, weight.size // rows.shape[1]), np.uint16)
+    if low.size:
+        _fill(rows, first, erased, weight, low)
     return low
+
+
+@njit(parallel=True, **OPTIONS)
+def _fill(rows: Array, first: int, erased: int, weight: Array, low: Array) -> None:
+    """What `_read` gives, into `low`."""
+    ranks = low.shape[1]
+    none, many = np.int64(0), np.int64(ROWS)
+    for number in prange(max(len(low) - first, 0) // ROWS):
+        start = first + ROWS * np.int64(number)
+        sums = np.zeros((ROWS, ranks), np.float32)
+        for panel in range((ranks + WIDTH - 1) // WIDTH):
+            _add_panel(rows[start:], none, many, weight, panel, sums, WIDTH * panel)
+        own: Any = min(ROWS, erased - start)
+        for row in range(own):
+            for i in range(ranks):
+                low[start + row, i] = narrow(sums[row, i])
 
 
 @njit(parallel=True, **OPTIONS)

@@ -13,6 +13,8 @@ from numba.extending import intrinsic
 
 LANES = 16
 """fp32 numbers in a register of 512 bits."""
+LINE = 64
+"""Bytes that are fetched from memory together."""
 
 I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 FLOATS, WORDS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(I32, LANES)
@@ -31,7 +33,7 @@ class _BFloat(ir.Type):
         return hash(_BFloat)
 
 
-HALF_BF16, BF16 = (ir.VectorType(_BFloat(), count) for count in (LANES, 2 * LANES))
+BF16 = ir.VectorType(_BFloat(), 2 * LANES)
 
 
 class Code:
@@ -66,28 +68,53 @@ class Code:
         self.builder.store(value, place)
         return place
 
+    def prefetch(self, address: Any) -> None:
+        """Have a line of 64 bytes brought into the core's second cache; any address will do."""
+        pointer = self.builder.inttoptr(address, ir.IntType(8).as_pointer())
+        self.call("llvm.prefetch.p0", ir.VoidType(), pointer, I32(0), I32(2), I32(1))
+
     def call(self, name: str, result: Any, *arguments: Any) -> Any:
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         return self.builder.call(cgutils.get_or_insert_function(self.module, kind, name), arguments)
 
 
-def kernel(name: str, write: Callable[..., None]) -> Any:
-    """A function for numba of seven int64 arguments; `write(code, *arguments)` writes its body."""
+def kernel(name: str, write: Callable[..., None], count: int) -> Any:
+    """A function for numba of `count` int64 arguments; `write(code, *arguments)` writes its body."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         function = builder.module.globals.get(name)
         if function is None:
-            function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [I64] * 7), name)
+            function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [I64] * count), name)
             function.linkage = "linkonce_odr"
             function.attributes.add("noinline")
             code = Code(function)
             write(code, *function.args)
             code.builder.ret_void()
-        builder.call(function, values)
+        builder.call(function, cgutils.unpack_tuple(builder, values[0]))
         return context.get_dummy_value()
 
     @intrinsic
-    def typed(typing: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any) -> Any:
-        return types.void(*[types.int64] * 7), generate
+    def typed(typing: Any, *arguments: Any) -> Any:
+        return types.void(types.StarArgTuple.from_types((types.int64,) * count)), generate
 
     return typed
+
+
+def _fetch(code: Code, address: Any, lines: Any) -> None:
+    with cgutils.for_range(code.builder, lines, intp=I64) as loop:
+        code.prefetch(code.after(address, LINE, loop.index))
+
+
+def _interleave(code: Code, first: Any, second: Any, out: Any, vectors: Any) -> None:
+    halves = ir.VectorType(I16, LANES)
+    with cgutils.for_range(code.builder, vectors, intp=I64) as loop:
+        both = [code.load(code.after(row, 2 * LANES, loop.index), halves) for row in (first, second)]
+        lower, upper = (code.builder.zext(half, WORDS) for half in both)
+        pairs = code.builder.or_(lower, code.builder.shl(upper, ir.Constant(WORDS, [16] * LANES)))
+        code.store(pairs, code.after(out, 4 * LANES, loop.index))
+
+
+fetch = kernel("kveraser_fetch", _fetch, 2)
+"""A kernel `(address, lines)` that has memory fetched which is read soon."""
+interleave = kernel("kveraser_interleave", _interleave, 4)
+"""A kernel `(first, second, out, vectors)` that writes pairs of two rows of bf16, 16 of each a vector, to `out`."""
