@@ -68,21 +68,20 @@ def prefill(
     cache: EditableCache,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-    chunk: int = CHUNK,
 ) -> None:
-    """Encode `token_ids` behind `cache`, `chunk` tokens at a time.
+    """Encode `token_ids` behind `cache`, `CHUNK` tokens at a time.
 
     `progress` is called with the tokens done and their total. Raises `Cancelled` between two chunks when
     `cancelled` says so.
     """
     total = len(token_ids)
-    for start in range(0, total, chunk):
+    for start in range(0, total, CHUNK):
         if cancelled():
             raise Cancelled("Reading was cancelled: load the document again to go on.")
-        backbone.encode(token_ids[start : start + chunk], cache, wanted=0)
+        backbone.encode(token_ids[start : start + CHUNK], cache, wanted=0)
         if progress:
             synchronize(backbone.device)
-            progress(min(start + chunk, total), total)
+            progress(min(start + CHUNK, total), total)
 
 
 def generate(

@@ -109,6 +109,19 @@ def test_tokens_are_read_as_transformers_reads_them_in_fp32(both, length, new, p
     assert cache.length == length + new
 
 
+def test_reading_in_other_chunks_gives_the_same_bits(both):
+    backbone, _ = both
+    torch.manual_seed(9)
+    ids = some(300)
+    whole, parts = backbone.new_cache(300), backbone.new_cache(300)
+    backbone.encode(ids, whole, wanted=0)
+    for start in range(0, 300, 37):
+        backbone.encode(ids[start : start + 37], parts, wanted=0)
+    for layer, other in zip(whole.editable, parts.editable, strict=True):
+        assert torch.equal(layer.key_buffer, other.key_buffer)
+        assert torch.equal(layer.value_buffer, other.value_buffer)
+
+
 @pytest.mark.parametrize("wanted", [0, 1, 3, 6, 13])
 def test_fewer_hidden_states_are_the_same_and_so_are_the_states_kept(both, wanted):
     backbone, _ = both

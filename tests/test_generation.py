@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from kveraser_core import generation
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Cancelled, Generated, Sampling, agreement, answer_logits, generate, prefill
 from tests.conftest import TEXT, tiny_model
@@ -99,23 +100,25 @@ def test_every_part_of_the_time_is_counted(backbone, read):
     assert run(backbone, cache, prompt, max_tokens=1).decode_tokens_per_s is None
 
 
-def test_prefill_in_any_chunks_is_the_same(backbone):
+def test_prefill_in_any_chunks_is_the_same(backbone, monkeypatch):
     ids = backbone.tokenize(TEXT)[0]
     whole, parts = backbone.new_cache(len(ids)), backbone.new_cache(len(ids))
     done = []
     prefill(backbone, ids, whole)
-    prefill(backbone, ids, parts, lambda *progress: done.append(progress), chunk=37)
+    monkeypatch.setattr(generation, "CHUNK", 37)
+    prefill(backbone, ids, parts, lambda *progress: done.append(progress))
     for left, right in zip(whole.editable, parts.editable, strict=True):
         torch.testing.assert_close(left.filled()[0], right.filled()[0], atol=2e-5, rtol=1e-4)
     assert done[0] == (37, len(ids))
     assert done[-1] == (len(ids), len(ids))
 
 
-def test_prefill_can_be_cancelled(backbone):
+def test_prefill_can_be_cancelled(backbone, monkeypatch):
+    monkeypatch.setattr(generation, "CHUNK", 10)
     ids = backbone.tokenize(TEXT)[0]
     cache = backbone.new_cache(len(ids))
     with pytest.raises(Cancelled):
-        prefill(backbone, ids, cache, cancelled=lambda: cache.length >= 20, chunk=10)
+        prefill(backbone, ids, cache, cancelled=lambda: cache.length >= 20)
     assert cache.length == 20
 
 

@@ -299,6 +299,7 @@ def test_both_stages_and_an_evaluation_from_the_command_line(model_folder, squad
     assert "| noise_floor |" in report
     assert "## document_qa" in report
     assert {row["kl"] for row in rows if row["method"] == "full_recompute"} == {0.0}
+    assert all(row["kl"] < 0.002 for row in rows if row["method"] == "noise_floor")
     assert (out / "accuracy.png").exists()
     assert main([*measure[:-1], str(tmp_path / "other"), "--tasks", "juggling"]) == 2
     assert "no task 'juggling'" in capsys.readouterr().err

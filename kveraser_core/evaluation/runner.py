@@ -1,7 +1,8 @@
 """Every method on every example: one line of results each, resumable.
 
 The reference of an example is full recompute; its own greedy answer is the one along which the other
-methods' distributions are compared. `noise_floor` is full recompute prefilled in other chunks.
+methods' distributions are compared. `noise_floor` is full recompute prefilled in other chunks, by transformers'
+own modules: where the backbone's passes sum in the same order whatever the chunks, they alone would say 0.
 """
 
 import json
@@ -11,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
 from kveraser_core.erasers import METHODS, get_method
@@ -18,7 +21,7 @@ from kveraser_core.erasers.base import ErasedCache
 from kveraser_core.errors import KVEraserError
 from kveraser_core.evaluation.metrics import contains, f1
 from kveraser_core.evaluation.tasks import held_out
-from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate, prefill
+from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.kv_cache import synchronize
 from kveraser_core.training.corpus import Corpus
 from kveraser_core.training.document_qa import QuestionFile
@@ -110,7 +113,7 @@ def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, numb
     right = False
     for name in [REFERENCE, NOISE_FLOOR, *(name for name in plan.methods if name != REFERENCE)]:
         started = time.perf_counter()
-        erased = _other_chunks(context, example) if name == NOISE_FLOOR else get_method(name).erase(context, spans)
+        erased = _by_transformers(context, example) if name == NOISE_FLOOR else get_method(name).erase(context, spans)
         synchronize(backbone.device)
         erase_s = time.perf_counter() - started
         *_, answer = generate(backbone, erased.cache, prompt, Sampling(max_tokens=plan.max_tokens))
@@ -143,9 +146,13 @@ def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, numb
         erased.release()
 
 
-def _other_chunks(context: Context, example: Example) -> ErasedCache:
+@torch.inference_mode()
+def _by_transformers(context: Context, example: Example) -> ErasedCache:
     cache = context.cache.another(context.cache.capacity)
-    prefill(context.backbone, [*context.prompt.head_ids, *example.kept_ids], cache, chunk=_OTHER_CHUNK)
+    decoder = context.backbone.model.get_decoder()
+    ids = torch.tensor([[*context.prompt.head_ids, *example.kept_ids]], device=context.backbone.device)
+    for chunk in ids.split(_OTHER_CHUNK, dim=1):
+        decoder(input_ids=chunk, past_key_values=cache, use_cache=True)
     return ErasedCache(cache, cache.used_bytes)
 
 
