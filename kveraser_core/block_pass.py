@@ -86,7 +86,7 @@ class BlockPass:
         erased = len(parts[0].ids) if eraser else 0
         tokens = sum(len(part.ids) for part in parts)
         rows = padded(self._embedding[torch.tensor([token for part in parts for token in part.ids])].float())
-        lanes = -(-tokens * self._shared // LANES) * LANES
+        lanes = -(-len(rows) * self._shared // LANES) * LANES
         blocks, seen, turned = self._seen(parts, lanes)
         turns = torch.stack(self._rotary(rows, turned), dim=2).numpy()
         still = np.stack((np.ones_like(turns[:, :, 0]), np.zeros_like(turns[:, :, 0])), axis=2)
