@@ -41,6 +41,15 @@ def test_the_end_of_an_echo_and_what_follows_are_recomputed_too(plain):
     assert len(chosen) == 32
 
 
+def test_a_sentence_that_says_much_of_it_again_is_recomputed_as_a_whole(plain):
+    again = [90, 91, 92, *STATEMENT[:8], 93, 94, 95, 2]
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), 2, *again, *fill(200, 60)]
+    chosen = slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32))
+    start = 22 + 60 + 1
+    assert chosen >= set(range(start, start + len(again)))
+    assert chosen >= set(range(22, 22 + 15))
+
+
 def test_a_few_words_in_common_are_not_much_of_an_echo(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), *STATEMENT[:2], *fill(200, 60)]
     assert slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32)) >= set(range(22, 50))
