@@ -68,19 +68,19 @@ class Ours(Contender):
         context = self.context
         assert context is not None
         begun, seconds = self._begin(way, span)
-        erase_s, left = seconds, begun.left
-        if left:
-            started = time.perf_counter()
-            self.backbone.rewrite(left, begun.cache)
-            synchronize(self.backbone.device)
-            erase_s += time.perf_counter() - started
-            begun.release()
-            begun, seconds = self._begin(way, span)
+        left, erase_s = begun.left, seconds
         sampling = Sampling(max_tokens=DECODED + 1)
-        *_, answer = generate(self.backbone, begun.cache, self.question_ids, sampling, begun.left)
+        *_, answer = generate(self.backbone, begun.cache, self.question_ids, sampling, left)
         assert isinstance(answer, Generated)
         work = self._work(way, context, span, begun)
         begun.release()
+        if left:
+            alone, erase_s = self._begin(way, span)
+            started = time.perf_counter()
+            self.backbone.rewrite(left, alone.cache)
+            synchronize(self.backbone.device)
+            erase_s += time.perf_counter() - started
+            alone.release()
         return Sample(
             erase_s=erase_s,
             ttft_s=seconds + answer.question_prefill_s + answer.first_token_s,
