@@ -13,7 +13,7 @@ class Answer:
     """What one method answered, and what it took.
 
     Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer. Where the
-    erase went through the model together with the question, `erase_s` is `None` and the second covers both.
+    erase went through the model together with a question, `erase_s` is `None` and that question's second covers both.
     `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
     (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
     `error` says why, and the rest is empty, where the method could not be used.

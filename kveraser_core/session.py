@@ -44,12 +44,13 @@ class ErasedSpan:
 
 @dataclass(frozen=True)
 class _Standing:
-    """The erased cache that is in force, and the seconds that it took; a pass may be left for the first question."""
+    """The erased cache that is in force, and the seconds that it took, but for a pass `joined` to a question's."""
 
     method: str
     slots: tuple[Span, ...]
     erased: ErasedCache
     seconds: float
+    joined: bool
 
 
 class DocumentSession:
@@ -294,7 +295,7 @@ class DocumentSession:
         started = time.perf_counter()
         erased = way.begin(self.context, spans) if asking else way.erase(self.context, spans)
         synchronize(device)
-        self._standing = _Standing(method, spans, erased, time.perf_counter() - started)
+        self._standing = _Standing(method, spans, erased, time.perf_counter() - started, erased.left is not None)
         return self._standing
 
     def _release(self) -> float:
@@ -319,7 +320,7 @@ def _answer(
         text=generated.text.strip(),
         token_ids=tuple(generated.token_ids),
         finished=generated.finished,
-        erase_s=None if left else standing.seconds,
+        erase_s=None if standing.joined else standing.seconds,
         question_prefill_s=generated.question_prefill_s + (standing.seconds if left else 0),
         first_token_s=generated.first_token_s,
         decode_s=generated.decode_s,

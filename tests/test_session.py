@@ -122,6 +122,7 @@ def test_what_is_marked_is_erased_in_the_pass_that_reads_the_question(session, m
     assert not same(written, before)
     again = session.ask(question, method, sampling=SHORT)
     assert (again.token_ids, again.extra_bytes) == (answer.token_ids, answer.extra_bytes)
+    assert again.erase_s is None
     session.restore_all()
     session.erase(find_text(TEXT, OLD), method)
     assert same(states(session), written)
