@@ -1,4 +1,7 @@
 import json
+import platform
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -299,6 +302,30 @@ def test_memory_above_the_start_of_the_block_is_seen():
         taken = torch.ones(64 * 2**20, dtype=torch.uint8)
         del taken
     assert peak.grown is None or 60 * 2**20 < peak.grown < 200 * 2**20
+
+
+_FREES = """
+import psutil
+from kveraser_core.benchmark.machine import keep_freed_memory
+
+def left():
+    before = psutil.Process().memory_info().rss
+    taken = [bytearray(20 * 2**20) for _ in range(8)]
+    del taken
+    return psutil.Process().memory_info().rss - before
+
+given_back = left()
+keep_freed_memory()
+print(given_back, left())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+def test_freed_memory_stays_with_the_process_while_others_are_timed():
+    printed = subprocess.run([sys.executable, "-c", _FREES], capture_output=True, text=True, check=True).stdout
+    given_back, kept = map(int, printed.split())
+    assert given_back < 20 * 2**20
+    assert kept > 140 * 2**20
 
 
 def test_a_busy_machine_is_refused(monkeypatch, model_folder, tmp_path, capsys):

@@ -15,7 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.cells import measure
 from kveraser_core.benchmark.grid import Plan, Results
-from kveraser_core.benchmark.machine import describe, refuse_when_busy
+from kveraser_core.benchmark.machine import describe, keep_freed_memory, refuse_when_busy
 from kveraser_core.benchmark.ours import FRESH, Ours
 from kveraser_core.benchmark.peers import chosen_peers, load_peers
 from kveraser_core.benchmark.plots import write_plots
@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
     tried = ids[: min(_PREPARE_TOKENS, max(plan.lengths))]
     about = [contender.prepare(tried) for contender in (ours, *peers)]
     results.add(what="speeds", **speeds._asdict(), programs=about)
+    keep_freed_memory()
     measure(ours, peers, ids, plan, speeds, results, lambda line: print(line, file=sys.stderr, flush=True))
     out = Path(options.out)
     write_report(results.rows, shlex.join(["kveraser", *options.typed]), out)

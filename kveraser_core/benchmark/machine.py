@@ -18,6 +18,8 @@ from kveraser_core.errors import KVEraserError
 _BUSY_CORES = 0.1
 _WATCH_S = 2.0
 _PROC = Path("/proc/self")
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Parameters of glibc's `mallopt`."""
 
 
 class MachineBusy(KVEraserError):
@@ -52,6 +54,18 @@ def refuse_when_busy() -> None:
             f"Other processes keep {cores:.1f} of {os.cpu_count()} cores busy, so timings would mean little: "
             "stop them, or measure anyway with --even-if-busy."
         )
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep what it frees, where its C library is glibc.
+
+    Else the system takes back a copy of a context that one run has freed while the next one, of another member,
+    is timed: on a virtual machine that took up to half as long again.
+    """
+    libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_MMAP_THRESHOLD, 2**25)  # the most that it takes
+        libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def describe(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
