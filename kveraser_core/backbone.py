@@ -126,11 +126,14 @@ class Backbone:
         """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""
         with self.lock:
             self.eraser = load_adapter(self.model, source)
+            if self._pass:
+                self._low_rank_of(self.eraser)  # now, so that the first erase need not
 
     @cached_property
     def breaks(self) -> tuple[Tensor, Tensor]:
         """Which tokens of the vocabulary end a line, and which end a sentence: `[vocabulary]` each, true or false."""
-        pieces = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
+        every = [[token] for token in range(len(self.tokenizer))]
+        pieces = self.tokenizer.backend_tokenizer.decode_batch(every, skip_special_tokens=False)
         lines = torch.tensor(["\n" in piece for piece in pieces])
         return lines, torch.tensor([piece.strip()[-1:] in {".", "!", "?"} for piece in pieces])
 
