@@ -32,7 +32,7 @@ _weigh_48, _weigh_32, _weigh_16 = (weigh(vectors) for vectors in (3, 2, 1))
 
 
 @njit(**OPTIONS)
-def in_lines(count: int) -> Array:
+def _in_lines(count: int) -> Array:
     """Room for `count` fp32 numbers that starts with a line of memory: registers are read from it line by line."""
     room = np.empty(count + LINE // 4, np.float32)
     start = -room.ctypes.data % LINE // 4
@@ -152,8 +152,8 @@ def attend(
         summed, top, total = sums[part, head, group], tops[part, head, group, 0], tops[part, head, group, 1]
         summed[:], top[:], total[:] = 0, LEAST, 0
         room, value_pairs = np.empty((KEYS, dim), np.uint16), np.empty((KEYS // 2, dim), np.uint32)
-        scores, weights = in_lines(KEYS * WIDTH), in_lines(KEYS // 2 * WIDTH).view(np.uint32)
-        shrunk = in_lines(WIDTH)
+        scores, weights = _in_lines(KEYS * WIDTH), _in_lines(KEYS // 2 * WIDTH).view(np.uint32)
+        shrunk = _in_lines(WIDTH)
         for block in range(part, len(blocks), parts):
             piece, start, end, first_lane, last_lane, causal = blocks[block]
             from_lane, to_lane = max(start_lane, first_lane, first), min(end_lane, last_lane)

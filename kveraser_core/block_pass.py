@@ -92,11 +92,8 @@ class BlockPass:
         still = np.stack((np.ones_like(turns[:, :, 0]), np.zeros_like(turns[:, :, 0])), axis=2)
         slots = np.concatenate([part.slots for part in parts])
         limits = slots[np.minimum(np.arange(lanes) // self._shared, tokens - 1)]
-        queries = (
-            torch.zeros(len(turned), self._kv_heads, lanes * self._dim // 2, dtype=torch.int32)
-            .numpy()
-            .view(np.uint32)
-        )
+        # by PyTorch, whose memory starts with a line of it
+        queries = torch.zeros(len(turned), self._kv_heads, lanes * self._dim // 2, dtype=torch.uint32).numpy()
         shares = (torch.get_num_threads(), self._kv_heads, -(-lanes // GROUP))
         sums, tops = torch.empty(*shares, GROUP * self._dim).numpy(), torch.empty(*shares, 2, GROUP).numpy()
         share_threads()
