@@ -60,7 +60,7 @@ def keep_freed_memory() -> None:
     """Have this process keep what it frees, where its C library is glibc.
 
     Else the system takes back a copy of a context that one run has freed while the next one, of another member,
-    is timed: on a virtual machine that took up to half as long again.
+    is timed: on a virtual machine that took up to two thirds as long again.
     """
     libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     if hasattr(libc, "mallopt"):

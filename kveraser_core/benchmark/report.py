@@ -13,7 +13,8 @@ first token is counted from the request to erase. Decoding is {DECODED} tokens b
 what the step's operations and bytes take at the measured rates, an erase and a question being one pass of the model
 each; × is measured over limit, for decoding the share of the highest rate that is reached. Where nothing has to be
 computed or moved, or where a program keeps the weights in another format, there is no limit. Memory is the highest
-use during erase and answer above that before it, the context cache in place; freed memory is kept."""
+use during erase and answer above that before it, the context cache in place. What a run frees stays with the
+process, so that the system does not take it back while the next is timed."""
 
 
 def write_report(rows: list[Row], command: str, out: Path) -> None:
