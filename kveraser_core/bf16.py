@@ -27,9 +27,10 @@ def narrow(value: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def pair(first: Any, second: Any) -> Any:
-    """The bits of two bf16, the first in the lower half."""
-    return np.uint32(first) | (np.uint32(second) << np.uint32(16))
+def narrow_all(values: Array, out: Array) -> None:
+    """The bits of the nearest bf16 of all `values`, into `out`."""
+    for i in range(values.size):
+        out[i] = narrow(values[i])
 
 
 @njit(**OPTIONS)
@@ -63,7 +64,7 @@ def norm_scale(row: Array, epsilon: Any) -> Any:
 
 @njit(**OPTIONS)
 def turn(head: Array, cos: Array, sin: Array, scale: Any, out: Array) -> None:
-    """A head, `[D]`, at its rotary position and times `scale`."""
+    """A head, `[D]`, at its rotary position and times `scale`; of `cos` and `sin` the first `D / 2` are read."""
     half = head.size // 2
     for i in range(half):
         a, b = head[i], head[half + i]

@@ -4,7 +4,7 @@ Query heads that share keys are *lanes*, side by side: a token's neighbours are 
 token's. Scores and sums lie with a lane for a column, so that what is done to a score is done to 16 at once,
 and keys and values are read as the cache holds them. Keys come in blocks that stay in a core's own caches,
 and blocks are merged by their greatest scores and their sums, as in FlashAttention (Dao et al. 2022, arXiv
-2205.14135). Every thread takes every so manieth block, of all heads, and the threads' parts are merged.
+2205.14135). Every thread takes a share of the blocks, of all heads, and the threads' parts are merged.
 
 In shapes, D is a head's size and P the pieces; lanes come in panels of 48, the last of which may be narrower.
 """
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.bf16 import LEAST, exp2, narrow
+from kveraser_core.bf16 import LEAST, exp2, narrow_all
 from kveraser_core.bf16_tile import tile
 from kveraser_core.bf16_weights import weigh
 from kveraser_core.compiled import OPTIONS, Array
 from kveraser_core.vector_code import LANES, LINE, fetch, interleave
 
 WIDTH = 3 * LANES
-KEYS = 128
+KEYS = 64
 GROUP = 4 * WIDTH
 """Lanes whose sums stay in a core's own cache while it goes through the keys."""
 _ROWS = 8
@@ -133,9 +133,17 @@ def _hide(block: Array, lane: int, width: int, limits: Array, scores: Array) -> 
 
 @njit(parallel=True, **OPTIONS)
 def attend(
-    queries: Array, keys: Array, values: Array, blocks: Array, limits: Array, first: int, sums: Array, tops: Array
+    queries: Array,
+    keys: Array,
+    values: Array,
+    blocks: Array,
+    shares: Array,
+    limits: Array,
+    first: int,
+    sums: Array,
+    tops: Array,
 ) -> None:
-    """Attention of all lanes from `first` on to the `blocks` of slots, in as many parts as `sums` has.
+    """Attention of all lanes from `first` on to the `blocks` of slots, of which a part has those between its `shares`.
 
     `queries`, `[P, kv_heads, lanes * D / 2]`, hold for each panel of lanes pairs of its dimensions, `[D / 2, width]`;
     `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 6]`, are the piece, start and end of each,
@@ -154,7 +162,7 @@ def attend(
         room, value_pairs = np.empty((KEYS, dim), np.uint16), np.empty((KEYS // 2, dim), np.uint32)
         scores, weights = _in_lines(KEYS * WIDTH), _in_lines(KEYS // 2 * WIDTH).view(np.uint32)
         shrunk = _in_lines(WIDTH)
-        for block in range(part, len(blocks), parts):
+        for block in range(shares[part], shares[part + 1]):
             piece, start, end, first_lane, last_lane, causal = blocks[block]
             from_lane, to_lane = max(start_lane, first_lane, first), min(end_lane, last_lane)
             if from_lane >= to_lane or (causal and start > limits[to_lane - 1]):
@@ -164,8 +172,8 @@ def attend(
             _value_pairs(values[head], start, end, padded, value_pairs)
             key_ahead: Any = np.int64(0)
             value_ahead: Any = np.int64(0)
-            if block + parts < len(blocks):
-                ahead = blocks[block + parts, 1]
+            if block + 1 < shares[part + 1]:
+                ahead = blocks[block + 1, 1]
                 key_ahead, value_ahead = keys[head, ahead:].ctypes.data, values[head, ahead:].ctypes.data
             for lane in range(start_lane, end_lane, WIDTH):
                 width = min(WIDTH, lanes - lane)
@@ -195,7 +203,7 @@ def merge(sums: Array, tops: Array, shared: int, first: int, end: int, out: Arra
     lanes = (len(out) * shared + LANES - 1) // LANES * LANES
     for number in prange(end - first):
         token = first + np.int64(number)
-        shares = np.empty(parts, np.float32)
+        shares, mixed = np.empty(parts, np.float32), np.empty(dim, np.float32)
         for head in range(kv_heads):
             for member in range(shared):
                 group, lane = divmod(token * shared + member, GROUP)
@@ -207,8 +215,11 @@ def merge(sums: Array, tops: Array, shared: int, first: int, end: int, out: Arra
                 for part in range(parts):
                     shares[part] = exp2(tops[part, head, group, 0, lane] - top)
                     total += shares[part] * tops[part, head, group, 1, lane]
-                for i in range(dim):
-                    value = np.float32(0)
-                    for part in range(parts):
-                        value += shares[part] * sums[part, head, group, panel * dim + i * width + lane - panel]
-                    out[token, (head * shared + member) * dim + i] = narrow(value / total)
+                mixed[:] = 0
+                for part in range(parts):
+                    share = shares[part] / total
+                    column = sums[part, head, group, panel * dim + lane - panel :]
+                    for i in range(dim):
+                        mixed[i] += share * column[i * width]
+                at = (head * shared + member) * dim
+                narrow_all(mixed, out[token, at : at + dim])

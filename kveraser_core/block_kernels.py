@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.bf16 import narrow, norm_scale, pair, silu, turn
+from kveraser_core.bf16 import narrow, narrow_all, norm_scale, silu, turn
 from kveraser_core.bf16_tile import tile
 from kveraser_core.block_attention import WIDTH, attend, merge
 from kveraser_core.compiled import OPTIONS, Array
@@ -57,7 +57,8 @@ class LayerWeights(NamedTuple):
 class LayerEraser(NamedTuple):
     """What an eraser adds to a layer's projections, all by panels, or all empty without one.
 
-    Those that read the same rows share the first product, `read_...`; `[in, ranks]`. The others are `[ranks, out]`.
+    Those that read the same rows share the first product, `read_...`, their ranks one after the other: `[in, ranks of
+    all]`. The others are `[ranks, out]`.
     """
 
     read_states: Array
@@ -131,7 +132,10 @@ def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array,
 def _gated(
     rows: Array, first: int, gate: Array, up: Array, low: Array, back_gate: Array, back_up: Array, out: Array
 ) -> None:
-    """SiLU of the gate's product times the other's, from row `first` on: `[R, I]` in bf16."""
+    """SiLU of the gate's product times the other's, from row `first` on: `[R, I]` in bf16.
+
+    `low` is of both, `[2, ., ranks]`; see `add_product`.
+    """
     inner = out.shape[1]
     panels, chunks = (inner + WIDTH - 1) // WIDTH, (len(rows) - first + _CHUNK - 1) // _CHUNK
     for number in prange(panels * chunks):
@@ -144,21 +148,21 @@ def _gated(
         _add_panel(rows[start:], none, count, gate, panel, gates, none)
         _add_panel(rows[start:], none, count, up, panel, ups, none)
         if back_gate.size:
-            erased: Any = max(min(count, len(low) - start), 0)
-            _add_panel(low[start:], none, erased, back_gate, panel, gates, none)
-            _add_panel(low[start:], none, erased, back_up, panel, ups, none)
+            erased: Any = max(min(count, low.shape[1] - start), 0)
+            _add_panel(low[0, start:], none, erased, back_gate, panel, gates, none)
+            _add_panel(low[1, start:], none, erased, back_up, panel, ups, none)
         for row in range(count):
             for i in range(width):
                 out[start + row, WIDTH * panel + i] = narrow(silu(gates[row, i]) * ups[row, i])
 
 
 @njit(**OPTIONS)
-def _read(rows: Array, first: int, erased: int, weight: Array) -> Array:
-    """The eraser's first product, from row `first` on and of the first `erased` rows only: `[., ranks]` in bf16.
+def _read(rows: Array, first: int, erased: int, weight: Array, count: int) -> Array:
+    """The eraser's first product for `count` projections, from row `first` on and of the first `erased` rows only.
 
-    It has as many rows as come in multiples, or nothing without an eraser.
+    It is `[count, ., ranks]` in bf16, with as many rows as come in multiples, or nothing without an eraser.
     """
-    low = np.zeros(((erased + ROWS - 1) // ROWS * ROWS, weight.size // rows.shape[1]), np.uint16)
+    low = np.zeros((count, (erased + ROWS - 1) // ROWS * ROWS, weight.size // rows.shape[1] // count), np.uint16)
     if low.size:
         _fill(rows, first, erased, weight, low)
     return low
@@ -167,17 +171,17 @@ def _read(rows: Array, first: int, erased: int, weight: Array) -> Array:
 @njit(parallel=True, **OPTIONS)
 def _fill(rows: Array, first: int, erased: int, weight: Array, low: Array) -> None:
     """What `_read` gives, into `low`."""
-    ranks = low.shape[1]
-    none, many = np.int64(0), np.int64(ROWS)
-    for number in prange(max(len(low) - first, 0) // ROWS):
-        start = first + ROWS * np.int64(number)
-        sums = np.zeros((ROWS, ranks), np.float32)
-        for panel in range((ranks + WIDTH - 1) // WIDTH):
-            _add_panel(rows[start:], none, many, weight, panel, sums, WIDTH * panel)
-        own: Any = min(ROWS, erased - start)
-        for row in range(own):
-            for i in range(ranks):
-                low[start + row, i] = narrow(sums[row, i])
+    count, read, ranks = low.shape
+    none, many = np.int64(0), np.int64(2 * ROWS)
+    for number in prange(max(read - first + many - 1, 0) // many):
+        start = first + many * np.int64(number)
+        end: Any = min(start + many, read)
+        sums = np.zeros((end - start, count * ranks), np.float32)
+        for panel in range((count * ranks + WIDTH - 1) // WIDTH):
+            _add_panel(rows[start:], none, end - start, weight, panel, sums, WIDTH * panel)
+        for row in range(min(end, erased) - start):
+            for projection in range(count):
+                narrow_all(sums[row, projection * ranks : (projection + 1) * ranks], low[projection, start + row])
 
 
 @njit(parallel=True, **OPTIONS)
@@ -214,7 +218,7 @@ def _place(
 ) -> None:
     """Write the tokens' keys and values into their `slots`, and their queries as `attend` reads them.
 
-    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D]`, turn queries for each piece. A
+    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D / 2]`, turn queries for each piece. A
     token sees the pieces from `seen[token, 0]` up to `seen[token, 1]`, and its key is turned as the last of them.
     Queries are times `scale`.
     """
@@ -223,25 +227,27 @@ def _place(
     lanes = queries.shape[2] // (dim // 2)
     for number in prange(len(slots)):
         token = np.int64(number)
-        turned = np.empty(dim, np.float32)
+        slot = slots[token]
+        turned, halves = np.empty(dim, np.float32), np.empty(dim, np.uint16)
+        pairs = halves.view(np.uint32)
         first_piece, end_piece = seen[token]
         as_last = turns[end_piece - 1, token]
         for head in range(kv_heads):
             key, value = (heads + head) * dim, (heads + kv_heads + head) * dim
             turn(projected[token, key : key + dim], as_last[0], as_last[1], np.float32(1), turned)
-            for i in range(dim):
-                keys[head, slots[token], i] = narrow(turned[i])
-                values[head, slots[token], i] = narrow(projected[token, value + i])
+            narrow_all(turned, keys[head, slot])
+            narrow_all(projected[token, value : value + dim], values[head, slot])
         for piece in range(first_piece, end_piece):
             for head in range(heads):
                 query = projected[token, head * dim : (head + 1) * dim]
                 turn(query, turns[piece, token, 0], turns[piece, token, 1], scale, turned)
+                narrow_all(turned, halves)
                 lane = token * shared + head % shared
                 panel = lane // WIDTH * WIDTH
-                width, start = min(WIDTH, lanes - panel), panel * (dim // 2) + lane - panel
+                width = min(WIDTH, lanes - panel)
+                column = queries[piece, head // shared, panel * (dim // 2) + lane - panel :]
                 for i in range(dim // 2):
-                    both = pair(narrow(turned[2 * i]), narrow(turned[2 * i + 1]))
-                    queries[piece, head // shared, start + i * width] = both
+                    column[i * width] = pairs[i]
 
 
 @njit(**OPTIONS)
@@ -260,6 +266,7 @@ def run_layer(
     scale: Any,
     queries: Array,
     blocks: Array,
+    shares: Array,
     limits: Array,
     sums: Array,
     tops: Array,
@@ -268,12 +275,13 @@ def run_layer(
 
     The eraser is on for the first `erased`. `slots`, `[tokens]`, say where their states go; what is behind the
     tokens in `rows` is of no meaning. `keys` and `values` are `[kv_heads, capacity, D]`. `turns` and `seen` are as in
-    `_place`, `queries` room for what it gives, and `blocks`, `limits`, `sums` and `tops` are as in `attend`. Scores
+    `_place`, `queries` room for what it gives, and `blocks`, `shares`, `limits`, `sums` and `tops` as in `attend`. Scores
     are times `scale`, in units of ln 2.
     """
     tokens, hidden = len(slots), rows.shape[1]
     kv_heads, _, dim = keys.shape
-    none = np.int64(0)  # a literal would have everything compiled once more for itself
+    # literals would have everything compiled once more for each
+    none, one, two, three = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
     wide = weights.query.size // hidden
     shared = wide // dim // kv_heads
     normed = np.zeros(rows.shape, np.uint16)
@@ -282,10 +290,10 @@ def run_layer(
     for row in range(len(rows)):
         for i in range(weights.bias.size):
             projected[row, i] = weights.bias[i]
-    low = _read(normed, none, erased, eraser.read_states)
-    add_product(normed, none, weights.query, low, eraser.query, projected, none)
-    add_product(normed, none, weights.key, low, eraser.key, projected, wide)
-    add_product(normed, none, weights.value, low, eraser.value, projected, wide + kv_heads * dim)
+    low = _read(normed, none, erased, eraser.read_states, three)
+    add_product(normed, none, weights.query, low[0], eraser.query, projected, none)
+    add_product(normed, none, weights.key, low[1], eraser.key, projected, wide)
+    add_product(normed, none, weights.value, low[2], eraser.value, projected, wide + kv_heads * dim)
     if weights.query_norm.size:
         for token in range(tokens):
             _norm_heads(projected[token, :wide], weights.query_norm, epsilon)
@@ -294,14 +302,14 @@ def run_layer(
     if not wanted:
         return
     first = (tokens - wanted) // ROWS * ROWS
-    attend(queries, keys, values, blocks, limits, first * shared, sums, tops)
+    attend(queries, keys, values, blocks, shares, limits, first * shared, sums, tops)
     attended = np.zeros((len(rows), wide), np.uint16)
     merge(sums, tops, shared, first, tokens, attended)
-    low = _read(attended, first, erased, eraser.read_output)
-    add_product(attended, first, weights.output, low, eraser.output, rows, none)
+    low = _read(attended, first, erased, eraser.read_output, one)
+    add_product(attended, first, weights.output, low[0], eraser.output, rows, none)
     _normed(rows, first, weights.between, epsilon, normed)
     gated = np.empty((len(rows), weights.gate.size // hidden), np.uint16)
-    low = _read(normed, first, erased, eraser.read_gate_up)
+    low = _read(normed, first, erased, eraser.read_gate_up, two)
     _gated(normed, first, weights.gate, weights.up, low, eraser.gate, eraser.up, gated)
-    low = _read(gated, first, erased, eraser.read_down)
-    add_product(gated, first, weights.down, low, eraser.down, rows, none)
+    low = _read(gated, first, erased, eraser.read_down, one)
+    add_product(gated, first, weights.down, low[0], eraser.down, rows, none)

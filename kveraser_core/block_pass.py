@@ -21,10 +21,14 @@ from kveraser_core.compiled import Array, bits, share_threads
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Layout, Piece, Rewrite
 from kveraser_core.panels import NOTHING, fits, padded, panels_of, to_panels, use_panels
+from kveraser_core.rope import Turns
 from kveraser_core.row_pass import PROJECTIONS
 from kveraser_core.vector_code import LANES
 
 _NO_ERASER = LayerEraser(*[NOTHING] * len(LayerEraser._fields))
+_STILL = np.array([[1], [0]], np.float32)
+"""Cosine and sine where nothing is turned."""
+_Block = tuple[int, int, int, int, int, bool]
 
 
 class _Part(NamedTuple):
@@ -44,7 +48,7 @@ class BlockPass:
 
     def __init__(self, model: PreTrainedModel) -> None:
         decoder: Any = model.get_decoder()
-        self._embedding, self._norm, self._rotary = decoder.embed_tokens.weight, decoder.norm, decoder.rotary_emb
+        self._embedding, self._norm, self._turns = decoder.embed_tokens.weight, decoder.norm, Turns(decoder.rotary_emb)
         self._epsilon = np.float32(decoder.norm.variance_epsilon)
         self._layers = decoder.layers
         attention = self._layers[0].self_attn
@@ -87,15 +91,16 @@ class BlockPass:
         tokens = sum(len(part.ids) for part in parts)
         rows = padded(self._embedding[torch.tensor([token for part in parts for token in part.ids])].float())
         lanes = -(-len(rows) * self._shared // LANES) * LANES
-        blocks, seen, turned = self._seen(parts, lanes)
-        turns = torch.stack(self._rotary(rows, turned), dim=2).numpy()
-        still = np.stack((np.ones_like(turns[:, :, 0]), np.zeros_like(turns[:, :, 0])), axis=2)
         slots = np.concatenate([part.slots for part in parts])
         limits = slots[np.minimum(np.arange(lanes) // self._shared, tokens - 1)]
+        groups, seen, turned = self._seen(parts, lanes)
+        blocks, shares = _shared_out(groups, torch.get_num_threads())
+        turns = self._turns.at(turned).numpy()
+        still = turns if all(self._rotated) else np.broadcast_to(_STILL, turns.shape).copy()
         # by PyTorch, whose memory starts with a line of it
         queries = torch.zeros(len(turned), self._kv_heads, lanes * self._dim // 2, dtype=torch.uint32).numpy()
-        shares = (torch.get_num_threads(), self._kv_heads, -(-lanes // GROUP))
-        sums, tops = torch.empty(*shares, GROUP * self._dim).numpy(), torch.empty(*shares, 2, GROUP).numpy()
+        sizes = (len(shares) - 1, self._kv_heads, -(-lanes // GROUP))
+        sums, tops = torch.empty(*sizes, GROUP * self._dim).numpy(), torch.empty(*sizes, 2, GROUP).numpy()
         share_threads()
         for number, layer in enumerate(cache.editable):
             run_layer(
@@ -113,22 +118,23 @@ class BlockPass:
                 self._scale,
                 queries,
                 blocks,
+                shares,
                 limits,
                 sums,
                 tops,
             )
         return self._norm(rows[tokens - wanted : tokens]).to(self._embedding.dtype)
 
-    def _seen(self, parts: Sequence[_Part], lanes: int) -> tuple[Array, Array, Tensor]:
+    def _seen(self, parts: Sequence[_Part], lanes: int) -> tuple[list[list[_Block]], Array, Tensor]:
         """What the tokens of `parts` see, as kernels take it.
 
-        The blocks of slots, `[blocks, 6]`, as in `attend`; the pieces that each token sees, `[tokens, 2]`, as in
+        The blocks of slots for each part, as in `attend`; the pieces that each token sees, `[tokens, 2]`, as in
         `_place`; and each token's position for each piece, `[pieces, tokens]`.
         """
         positions = torch.cat([part.positions for part in parts])
-        blocks, seen, turned = list[tuple[int, ...]](), list[tuple[int, int]](), list[Tensor]()
+        groups, seen, turned = list[list[_Block]](), list[tuple[int, int]](), list[Tensor]()
         for part in parts:
-            pieces = part.layout.pieces if part.layout else (Piece(0),)
+            pieces, blocks = part.layout.pieces if part.layout else (Piece(0),), list[_Block]()
             first, behind = len(seen) * self._shared, (len(seen) + len(part.ids)) * self._shared
             for piece in pieces:
                 end = int(part.slots[-1]) + 1 if piece.end is None else piece.end
@@ -137,8 +143,9 @@ class BlockPass:
                     until = min(start + KEYS, end)
                     blocks.append((len(turned), start, until, first, lanes_to, piece is pieces[-1]))
                 turned.append(positions - piece.shift)
+            groups.append(blocks)
             seen += [(len(turned) - len(pieces), len(turned))] * len(part.ids)
-        return np.array(blocks), np.array(seen), torch.stack(turned)
+        return groups, np.array(seen), torch.stack(turned)
 
     def low_rank(self, adapter: Adapter) -> list[LayerEraser]:
         """What `adapter` adds to the projections, as passes take it."""
@@ -155,6 +162,23 @@ class BlockPass:
             return targets.numpy()
         taken = [layer.extend(tokens) for layer in cache.editable]
         return np.arange(*taken[0])
+
+
+def _shared_out(groups: Sequence[Sequence[_Block]], parts: int) -> tuple[Array, Array]:
+    """The blocks of all `groups`, whose tokens are the same, by the part that attends to them; and where parts start.
+
+    In a group parts take turns, so that what a token gets does not depend on the tokens it is read with; the group
+    begins with the part that has the least to do so far.
+    """
+    given: list[list[_Block]] = [[] for _ in range(parts)]
+    work = [0] * parts
+    for blocks in groups:
+        first = work.index(min(work))
+        for number, block in enumerate(blocks):
+            part = (first + number) % parts
+            given[part].append(block)
+            work[part] += (block[2] - block[1]) * (block[4] - block[3])
+    return np.array(sum(given, [])), np.cumsum([0, *map(len, given)])
 
 
 def _known(layer: Any, turned: int) -> bool:
@@ -188,20 +212,18 @@ def _low_rank(adapter: Adapter, number: int, layer: Any) -> LayerEraser:
     reads, backs = list[Array](), list[Array]()
     for names in PROJECTIONS:
         pairs = [adapter.low_rank(f"layers.{number}.{name}") for name in names]
-        firsts = [first for first, _ in pairs if first is not None]
-        ranks = sum(map(len, firsts))
+        ranks = -(-max(0 if first is None else len(first) for first, _ in pairs) // LANES) * LANES
         if not ranks:
             reads.append(NOTHING)
             backs += [NOTHING] * len(names)
             continue
-        made_up = -(-ranks // LANES) * LANES
-        read = torch.cat(firsts)
-        reads.append(to_panels(nn.functional.pad(read, (0, 0, 0, made_up - ranks)).bfloat16()))
-        before = 0
-        for name, (_, second) in zip(names, pairs, strict=True):
-            back = torch.zeros(layer.get_submodule(name).out_features, made_up)
-            if second is not None:
-                back[:, before : before + second.shape[1]] = second
-                before += second.shape[1]
+        firsts = list[Tensor]()
+        for name, (first, second) in zip(names, pairs, strict=True):
+            module = layer.get_submodule(name)
+            into, back = torch.zeros(ranks, module.in_features), torch.zeros(module.out_features, ranks)
+            if first is not None and second is not None:
+                into[: len(first)], back[:, : second.shape[1]] = first, second
+            firsts.append(into)
             backs.append(to_panels(back.bfloat16()))
+        reads.append(to_panels(torch.cat(firsts).bfloat16()))
     return LayerEraser(*reads, *backs)

@@ -8,8 +8,11 @@ Scaled variants with fixed frequencies (linear, yarn, llama3) only change the fr
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
+
+_POSITIONS = 1024
+"""Positions computed at once."""
 
 
 class KeyRotation:
@@ -39,6 +42,29 @@ class KeyRotation:
     def _turn_by(self, by: int, device: torch.device) -> tuple[Tensor, Tensor]:
         angle = by * self.frequencies.to(device)
         return torch.cat((angle.cos(), angle.cos())), torch.cat((-angle.sin(), angle.sin()))
+
+
+class Turns:
+    """The cosines and sines of a model's positions, each computed once; `rotary` is its own module for them."""
+
+    def __init__(self, rotary: nn.Module) -> None:
+        self._rotary = rotary
+        self._from_zero = self._made(0, 1)
+
+    def at(self, positions: Tensor) -> Tensor:
+        """Those of `positions`, of any shape: `[..., 2, rotary_dim / 2]` in fp32, on the CPU."""
+        lowest, highest = (int(position) for position in positions.aminmax())
+        if lowest < 0:
+            return self._made(lowest, highest + 1)[positions - lowest]
+        known = len(self._from_zero)
+        if highest >= known:
+            end = (highest // _POSITIONS + 1) * _POSITIONS
+            self._from_zero = torch.cat((self._from_zero, self._made(known, end)))
+        return self._from_zero[positions]
+
+    def _made(self, start: int, end: int) -> Tensor:
+        cos_sin = self._rotary(torch.empty(0), torch.arange(start, end)[None])
+        return torch.stack([part[0, :, : part.shape[-1] // 2] for part in cos_sin], dim=1)
 
 
 def rotated(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
