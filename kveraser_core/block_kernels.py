@@ -129,6 +129,37 @@ def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array,
 
 
 @njit(parallel=True, **OPTIONS)
+def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser, out: Array) -> None:
+    """Queries, keys and values of `rows`, `[R, H]` in bf16, side by side into `out`, fp32.
+
+    `low` is of all three, `[3, ., ranks]`; see `add_product`.
+    """
+    hidden = rows.shape[1]
+    query_wide, key_wide = weights.query.size // hidden, weights.key.size // hidden
+    queries, keys = (query_wide + WIDTH - 1) // WIDTH, (key_wide + WIDTH - 1) // WIDTH
+    chunks = (len(rows) + _CHUNK - 1) // _CHUNK
+    for number in prange((queries + 2 * keys) * chunks):
+        task = np.int64(number)
+        panel, start = task // chunks, _CHUNK * (task % chunks)
+        end = min(start + _CHUNK, len(rows))
+        weight, back, own_low, column = weights.query, eraser.query, low[0], np.int64(0)
+        if panel >= queries + keys:
+            weight, back, own_low, column = weights.value, eraser.value, low[2], query_wide + key_wide
+            panel -= queries + keys
+        elif panel >= queries:
+            weight, back, own_low, column = weights.key, eraser.key, low[1], query_wide
+            panel -= queries
+        at = column + WIDTH * panel
+        bias = weights.bias[at : min(at + WIDTH, column + weight.size // hidden)]
+        for row in range(start, end):
+            for i in range(bias.size):
+                out[row, at + i] = bias[i]
+        _add_panel(rows, start, end, weight, panel, out, at)
+        if back.size:
+            _add_panel(own_low, start, min(end, len(own_low)), back, panel, out, at)
+
+
+@njit(parallel=True, **OPTIONS)
 def _gated(
     rows: Array, first: int, gate: Array, up: Array, low: Array, back_gate: Array, back_up: Array, out: Array
 ) -> None:
@@ -152,8 +183,9 @@ def _gated(
             _add_panel(low[0, start:], none, erased, back_gate, panel, gates, none)
             _add_panel(low[1, start:], none, erased, back_up, panel, ups, none)
         for row in range(count):
+            own, other, into = gates[row], ups[row], out[start + row, WIDTH * panel : WIDTH * panel + width]
             for i in range(width):
-                out[start + row, WIDTH * panel + i] = narrow(silu(gates[row, i]) * ups[row, i])
+                into[i] = narrow(silu(own[i]) * other[i])
 
 
 @njit(**OPTIONS)
@@ -284,16 +316,11 @@ def run_layer(
     none, one, two, three = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
     wide = weights.query.size // hidden
     shared = wide // dim // kv_heads
-    normed = np.zeros(rows.shape, np.uint16)
+    normed = np.empty(rows.shape, np.uint16)
     _normed(rows, none, weights.before, epsilon, normed)
     projected = np.empty((len(rows), weights.bias.size), np.float32)
-    for row in range(len(rows)):
-        for i in range(weights.bias.size):
-            projected[row, i] = weights.bias[i]
     low = _read(normed, none, erased, eraser.read_states, three)
-    add_product(normed, none, weights.query, low[0], eraser.query, projected, none)
-    add_product(normed, none, weights.key, low[1], eraser.key, projected, wide)
-    add_product(normed, none, weights.value, low[2], eraser.value, projected, wide + kv_heads * dim)
+    _states(normed, weights, low, eraser, projected)
     if weights.query_norm.size:
         for token in range(tokens):
             _norm_heads(projected[token, :wide], weights.query_norm, epsilon)
@@ -303,7 +330,8 @@ def run_layer(
         return
     first = (tokens - wanted) // ROWS * ROWS
     attend(queries, keys, values, blocks, shares, limits, first * shared, sums, tops)
-    attended = np.zeros((len(rows), wide), np.uint16)
+    attended = np.empty((len(rows), wide), np.uint16)
+    attended[tokens:] = 0
     merge(sums, tops, shared, first, tokens, attended)
     low = _read(attended, first, erased, eraser.read_output, one)
     add_product(attended, first, weights.output, low[0], eraser.output, rows, none)

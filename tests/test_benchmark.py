@@ -102,12 +102,12 @@ def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, t
     results = Results(tmp_path / "results.jsonl")
     fake.run, run = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt), fake.run
     with pytest.raises(KeyboardInterrupt):
-        measure(ours, [fake], ids, whole, SPEEDS, results)
+        measure(ours, [fake], ids, whole, lambda: SPEEDS, results)
     fake.run = run
     measured_before = len(results.rows)
     results = Results(tmp_path / "results.jsonl")
     assert len(results.rows) == measured_before > 0
-    measure(ours, [fake], ids, whole, SPEEDS, results)
+    measure(ours, [fake], ids, whole, lambda: SPEEDS, results)
     for length in whole.lengths:
         for cell in whole.cells(length):
             members = ["none", "mask", "fresh_prefill"] + (["quick", "slow"] if length == 400 else [])
@@ -118,7 +118,7 @@ def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, t
     assert fake.reads == 4  # three repeats, and once more after the stop
     assert len(results.find("prefill", length=300)) == 3
     again = Results(tmp_path / "results.jsonl")
-    measure(ours, [fake], ids, whole, SPEEDS, again)
+    measure(ours, [fake], ids, whole, lambda: SPEEDS, again)
     assert again.rows == results.rows
     assert fake.reads == 4
 
@@ -126,7 +126,7 @@ def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, t
 def test_a_member_that_used_its_budget_is_not_repeated(llama, ids, tmp_path, clock):
     results = Results(tmp_path / "results.jsonl")
     slow, slower = Fake(4.0, clock, ("slow",)), Fake(40.0, clock, ("slower",))
-    measure(Ours(llama, ["none"]), [slow, slower], ids, plan(repeats=5, budget=10.0), SPEEDS, results)
+    measure(Ours(llama, ["none"]), [slow, slower], ids, plan(repeats=5, budget=10.0), lambda: SPEEDS, results)
     counts = {name: len(results.find("run", member=name)) for name in ("none", "slow", "slower")}
     assert counts == {"none": 5, "slow": 3, "slower": 1}
     assert len(slower.ran) == 1
@@ -139,7 +139,7 @@ def test_contexts_beyond_the_window_are_measured_and_labelled(llama, tokenizer, 
     results = Results(tmp_path / "results.jsonl")
     results.add(what="machine", model="tiny")
     ours = Ours(llama, ["erratum", "kveraser", "full_recompute"])
-    measure(ours, [], ids, plan(lengths=[220, 700], repeats=1, readings=1), SPEEDS, results)
+    measure(ours, [], ids, plan(lengths=[220, 700], repeats=1, readings=1), lambda: SPEEDS, results)
     assert [row["beyond_window"] for row in results.find("prefill")] == [False, True]
     write_report(results.rows, "bench", tmp_path)
     report = (tmp_path / "report.md").read_text()
@@ -216,7 +216,9 @@ def rows():
     made = [
         {"what": "machine", "model": "tiny", "cores": 2},
         {"what": "load", "seconds": 1.25},
-        {"what": "speeds", **SPEEDS._asdict(), "programs": ["tiny", "fake 1.0"]},
+        {"what": "speeds", **SPEEDS._asdict()},
+        {"what": "speeds", **SPEEDS._asdict(), "read_per_s": 4e8},
+        {"what": "programs", "names": ["tiny", "fake 1.0"]},
     ]
     for length, scale in ((1024, 1.0), (2048, 2.0)):
         made.append(

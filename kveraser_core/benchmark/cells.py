@@ -2,7 +2,8 @@
 
 A context of each length is read in turns as well, the last reading serving all its cells. In a cell each
 member erases the same span and answers the same question. A first round warms up and measures memory, and its
-times are not kept, but for those of a member so slow that warmth does not matter; the rounds after it are. A
+times are not kept, but for those of a member so slow that warmth does not matter; the rounds after it are. What the
+device can do is measured before every round, since a machine that others share is faster one minute than the next. A
 member that has used up its budget in a cell runs no further there.
 """
 
@@ -35,13 +36,13 @@ def measure(
     peers: Sequence[Contender],
     ids: Sequence[int],
     plan: Plan,
-    speeds: Speeds,
+    speeds: Callable[[], Speeds],
     results: Results,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Measure what `results` does not have yet of `plan`, on contexts that are the first of the tokens `ids`.
 
-    `report` gets lines of progress.
+    `speeds` measures what the device can do, and `report` gets lines of progress.
     """
     for length in plan.lengths:
         taking_part = [ours, *(peers if length in plan.peer_lengths else ())]
@@ -61,7 +62,12 @@ def measure(
 
 
 def _read_in_turns(
-    readers: Sequence[Contender], ids: Sequence[int], ours: Ours, plan: Plan, speeds: Speeds, results: Results
+    readers: Sequence[Contender],
+    ids: Sequence[int],
+    ours: Ours,
+    plan: Plan,
+    speeds: Callable[[], Speeds],
+    results: Results,
 ) -> None:
     """Let everyone read the context, and again while they have readings and budget left."""
 
@@ -70,13 +76,14 @@ def _read_in_turns(
         return len(done) < plan.readings and sum(row["seconds"] for row in done) < plan.budget
 
     while readers:
+        now = speeds()
         for reader in readers:
             results.add(
                 what="prefill",
                 length=len(ids),
                 program=reader.program,
                 seconds=reader.read(ids),
-                limit_s=speeds.seconds(ours.prefill_work(len(ids))) if reader.same_weights else None,
+                limit_s=now.seconds(ours.prefill_work(len(ids))) if reader.same_weights else None,
                 context_bytes=len(ids) * ours.size.token_bytes,
                 beyond_window=ours.beyond_window(len(ids)),
             )
@@ -97,8 +104,9 @@ class _CellRun:
         done = self.results.find("run", **self.cell._asdict(), member=way)
         return len(done) < self.plan.repeats and sum(row["seconds"] for row in done) < self.plan.budget
 
-    def measure(self, device: torch.device, speeds: Speeds) -> None:
+    def measure(self, device: torch.device, speeds: Callable[[], Speeds]) -> None:
         """The warm-up round, then rounds until nobody has any left."""
+        now = speeds()
         for member in self.left():
             with peak_memory(device) as peak:
                 sample, seconds, others = self._run(member)
@@ -106,10 +114,11 @@ class _CellRun:
                 grown = peak.grown if member.contender.owns_context else None
                 self.results.add(what="memory", **self.cell._asdict(), member=member.way, peak_bytes=grown)
             if seconds >= min(self.plan.budget, _SO_SLOW):
-                self._keep(member, sample, seconds, others, speeds)
+                self._keep(member, sample, seconds, others, now)
         while members := self.left():
+            now = speeds()
             for member in members:
-                self._keep(member, *self._run(member), speeds)
+                self._keep(member, *self._run(member), now)
 
     def _run(self, member: _Member) -> tuple[Sample, float, float]:
         """One run, the seconds it took in all, and the cores that others used meanwhile."""

@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.cells import measure
 from kveraser_core.benchmark.grid import Plan, Results
+from kveraser_core.benchmark.limits import Speeds
 from kveraser_core.benchmark.machine import describe, keep_freed_memory, refuse_when_busy
 from kveraser_core.benchmark.ours import FRESH, Ours
 from kveraser_core.benchmark.peers import chosen_peers, load_peers
@@ -58,10 +59,16 @@ def run(options: argparse.Namespace) -> None:
     plan.check(len(ours.prompt.head_ids), len(document_ids))
     peers = load_peers(names, backbone)
     config = backbone.model.config
-    speeds = measure_speeds(backbone.device, backbone.model.dtype, config.hidden_size, config.intermediate_size)
+
+    def speeds() -> Speeds:
+        sizes = config.hidden_size, config.intermediate_size
+        measured = measure_speeds(backbone.device, backbone.model.dtype, *sizes)
+        results.add(what="speeds", **measured._asdict())
+        return measured
+
     tried = ids[: min(_PREPARE_TOKENS, max(plan.lengths))]
     about = [contender.prepare(tried) for contender in (ours, *peers)]
-    results.add(what="speeds", **speeds._asdict(), programs=about)
+    results.add(what="programs", names=about)
     keep_freed_memory()
     measure(ours, peers, ids, plan, speeds, results, lambda line: print(line, file=sys.stderr, flush=True))
     out = Path(options.out)

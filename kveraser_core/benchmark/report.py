@@ -10,11 +10,11 @@ from kveraser_core.benchmark.summary import Figure, Place, Summary, growth
 REFERENCE = "full_recompute"
 _READING = f"""Medians over n repeats, least to most in brackets; all members of a cell took turns in one process. The
 first token is counted from the request to erase. Decoding is {DECODED} tokens behind the erased cache. The limit is
-what the step's operations and bytes take at the measured rates, an erase and a question being one pass of the model
-each; × is measured over limit, for decoding the share of the highest rate that is reached. Where nothing has to be
-computed or moved, or where a program keeps the weights in another format, there is no limit. Memory is the highest
-use during erase and answer above that before it, the context cache in place. What a run frees stays with the
-process, so that the system does not take it back while the next is timed."""
+what the step's operations and bytes take at the rates measured before the round, an erase and a question being one
+pass of the model each; × is measured over limit, for decoding the share of the highest rate that is reached. Where
+nothing has to be computed or moved, or where a program keeps the weights in another format, there is no limit. Memory
+is the highest use during erase and answer above that before it, the context cache in place. What a run frees stays
+with the process, so that the system does not take it back while the next is timed."""
 
 
 def write_report(rows: list[Row], command: str, out: Path) -> None:
@@ -37,13 +37,13 @@ def _machine(summary: Summary) -> list[str]:
         + "."
     ]
     if speeds := summary.about("speeds"):
-        last = speeds[-1]
-        lines += [
-            f"- Measured on the spot: {last['flops_per_s'] / 1e12:.2f} TFLOP/s of matrix products, "
-            f"{last['read_per_s'] / 1e9:.1f} GB/s read, {last['copied_per_s'] / 1e9:.1f} GB/s copied "
-            "(read and written).",
-            f"- Programs: {'; '.join(last['programs'])}.",
-        ]
+        lines.append(
+            f"- Measured before every round: {_range(speeds, 'flops_per_s', 1e12)} TFLOP/s of matrix products, "
+            f"{_range(speeds, 'read_per_s', 1e9)} GB/s read, {_range(speeds, 'copied_per_s', 1e9)} GB/s copied "
+            "(read and written)."
+        )
+    if programs := summary.about("programs"):
+        lines.append(f"- Programs: {'; '.join(programs[-1]['names'])}.")
     lines += [f"- Loading the model from a warm cache: {row['seconds']:.2f} s." for row in summary.about("load")]
     lines += [
         f"- Converting the packaged model once, interpreter start included: {row['seconds']:.1f} s."
@@ -53,6 +53,11 @@ def _machine(summary: Summary) -> list[str]:
         others = sum(row["others_cores"] * row["seconds"] for row in runs) / sum(row["seconds"] for row in runs)
         lines.append(f"- Other processes used {others:.2f} cores on average while it measured.")
     return lines
+
+
+def _range(rows: list[Row], name: str, unit: float) -> str:
+    values = [row[name] / unit for row in rows]
+    return f"{min(values):.3g} to {max(values):.3g}"
 
 
 def _overview(summary: Summary, place: Place) -> list[str]:
