@@ -94,7 +94,7 @@ class BlockPass:
         slots = np.concatenate([part.slots for part in parts])
         limits = slots[np.minimum(np.arange(lanes) // self._shared, tokens - 1)]
         groups, seen, turned = self._seen(parts, lanes)
-        blocks, shares = _shared_out(groups, torch.get_num_threads())
+        blocks, shares = shared_out(groups, torch.get_num_threads())
         turns = self._turns.at(turned).numpy()
         still = turns if all(self._rotated) else np.broadcast_to(_STILL, turns.shape).copy()
         # by PyTorch, whose memory starts with a line of it
@@ -164,7 +164,7 @@ class BlockPass:
         return np.arange(*taken[0])
 
 
-def _shared_out(groups: Sequence[Sequence[_Block]], parts: int) -> tuple[Array, Array]:
+def shared_out(groups: Sequence[Sequence[_Block]], parts: int) -> tuple[Array, Array]:
     """The blocks of all `groups`, whose tokens are the same, by the part that attends to them; and where parts start.
 
     In a group parts take turns, so that what a token gets does not depend on the tokens it is read with; the group

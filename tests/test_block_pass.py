@@ -12,7 +12,7 @@ from transformers import (
 
 from kveraser_core.attention import NAME
 from kveraser_core.backbone import Backbone
-from kveraser_core.block_pass import BlockPass
+from kveraser_core.block_pass import BlockPass, shared_out
 from kveraser_core.decoder_pass import DecoderPass
 from kveraser_core.kv_cache import CacheFull
 from kveraser_core.layout import Layout, Piece, Rewrite
@@ -121,6 +121,14 @@ def test_reading_in_other_chunks_gives_the_same_bits(both):
     for layer, other in zip(whole.editable, parts.editable, strict=True):
         assert torch.equal(layer.key_buffer, other.key_buffer)
         assert torch.equal(layer.value_buffer, other.value_buffer)
+
+
+def test_blocks_are_shared_out_in_turns_and_evenly():
+    long = [(0, start, start + 64, 0, 10, True) for start in range(0, 320, 64)]  # one more turn for the first part
+    short = [(1, 0, 64, 10, 20, False), (2, 64, 128, 10, 20, False), (2, 128, 192, 10, 20, True)]
+    blocks, starts = shared_out([long, short], 2)
+    parts = [[tuple(block) for block in blocks[start:end]] for start, end in zip(starts, starts[1:], strict=False)]
+    assert parts == [[*long[::2], *short[1::2]], [*long[1::2], *short[::2]]]
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 3, 6, 13])

@@ -4,7 +4,7 @@ from transformers import SmolLM3Config, SmolLM3ForCausalLM
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from kveraser_core.kv_cache import EditableCache
-from kveraser_core.rope import KeyRotation
+from kveraser_core.rope import KeyRotation, Turns
 from tests.conftest import tiny_model
 
 VARIANTS = {
@@ -71,3 +71,14 @@ def test_layers_without_positions_are_left_alone():
         torch.testing.assert_close(layer.filled()[0], expected.filled()[0], atol=1e-4, rtol=1e-4)
     assert config.no_rope_layers.count(0) == 1
     assert torch.equal(moved.editable[3].filled()[0], here.editable[3].filled()[0])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_turns_are_the_models_own_cosines_and_sines(variant):
+    rotary = tiny_model("llama", rope_parameters=VARIANTS[variant]).model.rotary_emb
+    turns = Turns(rotary)
+    for positions in ([[0, 1], [5, 3]], [[1023, 1024]], [[-7, 4000]], [[2999, 12]]):
+        for row, found in zip(positions, turns.at(torch.tensor(positions)), strict=True):
+            cos, sin = rotary(torch.empty(0), torch.tensor([row]))
+            assert torch.allclose(torch.cat((found[:, 0], found[:, 0]), -1), cos[0], atol=1e-6)
+            assert torch.allclose(torch.cat((found[:, 1], found[:, 1]), -1), sin[0], atol=1e-6)
