@@ -143,7 +143,7 @@ def attend(
     sums: Array,
     tops: Array,
 ) -> None:
-    """Attention of all lanes from `first` on to the `blocks` of slots, of which a part has those between its `shares`.
+    """Attention of all lanes from `first` on to the `blocks` of slots, a part's being those between its `shares`.
 
     `queries`, `[P, kv_heads, lanes * D / 2]`, hold for each panel of lanes pairs of its dimensions, `[D / 2, width]`;
     `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 6]`, are the piece, start and end of each,

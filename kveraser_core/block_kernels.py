@@ -111,8 +111,8 @@ def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out
 
 
 @njit(parallel=True, **OPTIONS)
-def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array, column: int) -> None:
-    """Add `rows @ weight + low @ back`, from row `first` on, to the columns of `out` from `column` on.
+def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array) -> None:
+    """Add `rows @ weight + low @ back`, from row `first` on, to `out`.
 
     `rows`, `[R, in]`, and `low`, `[., ranks]`, of the first of them, are bf16, `out` is fp32; an empty `back`
     adds nothing.
@@ -123,9 +123,9 @@ def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array,
         task = np.int64(number)
         panel, start = task // chunks, first + _CHUNK * (task % chunks)
         end = min(start + _CHUNK, len(rows))
-        _add_panel(rows, start, end, weight, panel, out, column + WIDTH * panel)
+        _add_panel(rows, start, end, weight, panel, out, WIDTH * panel)
         if back.size:
-            _add_panel(low, start, min(end, len(low)), back, panel, out, column + WIDTH * panel)
+            _add_panel(low, start, min(end, len(low)), back, panel, out, WIDTH * panel)
 
 
 @njit(parallel=True, **OPTIONS)
@@ -141,7 +141,7 @@ def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser,
     for number in prange((queries + 2 * keys) * chunks):
         task = np.int64(number)
         panel, start = task // chunks, _CHUNK * (task % chunks)
-        end = min(start + _CHUNK, len(rows))
+        end: Any = min(start + _CHUNK, len(rows))
         weight, back, own_low, column = weights.query, eraser.query, low[0], np.int64(0)
         if panel >= queries + keys:
             weight, back, own_low, column = weights.value, eraser.value, low[2], query_wide + key_wide
@@ -307,8 +307,8 @@ def run_layer(
 
     The eraser is on for the first `erased`. `slots`, `[tokens]`, say where their states go; what is behind the
     tokens in `rows` is of no meaning. `keys` and `values` are `[kv_heads, capacity, D]`. `turns` and `seen` are as in
-    `_place`, `queries` room for what it gives, and `blocks`, `shares`, `limits`, `sums` and `tops` as in `attend`. Scores
-    are times `scale`, in units of ln 2.
+    `_place`, `queries` room for what it gives, and `blocks`, `shares`, `limits`, `sums` and `tops` as in `attend`.
+    Scores are times `scale`, in units of ln 2.
     """
     tokens, hidden = len(slots), rows.shape[1]
     kv_heads, _, dim = keys.shape
@@ -334,10 +334,10 @@ def run_layer(
     attended[tokens:] = 0
     merge(sums, tops, shared, first, tokens, attended)
     low = _read(attended, first, erased, eraser.read_output, one)
-    add_product(attended, first, weights.output, low[0], eraser.output, rows, none)
+    add_product(attended, first, weights.output, low[0], eraser.output, rows)
     _normed(rows, first, weights.between, epsilon, normed)
     gated = np.empty((len(rows), weights.gate.size // hidden), np.uint16)
     low = _read(normed, first, erased, eraser.read_gate_up, two)
     _gated(normed, first, weights.gate, weights.up, low, eraser.gate, eraser.up, gated)
     low = _read(gated, first, erased, eraser.read_down, one)
-    add_product(gated, first, weights.down, low[0], eraser.down, rows, none)
+    add_product(gated, first, weights.down, low[0], eraser.down, rows)

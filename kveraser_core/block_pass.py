@@ -48,7 +48,8 @@ class BlockPass:
 
     def __init__(self, model: PreTrainedModel) -> None:
         decoder: Any = model.get_decoder()
-        self._embedding, self._norm, self._turns = decoder.embed_tokens.weight, decoder.norm, Turns(decoder.rotary_emb)
+        self._embedding, self._norm = decoder.embed_tokens.weight, decoder.norm
+        self._turns = Turns(decoder.rotary_emb)
         self._epsilon = np.float32(decoder.norm.variance_epsilon)
         self._layers = decoder.layers
         attention = self._layers[0].self_attn
@@ -178,7 +179,7 @@ def shared_out(groups: Sequence[Sequence[_Block]], parts: int) -> tuple[Array, A
             part = (first + number) % parts
             given[part].append(block)
             work[part] += (block[2] - block[1]) * (block[4] - block[3])
-    return np.array(sum(given, [])), np.cumsum([0, *map(len, given)])
+    return np.array([block for blocks in given for block in blocks]), np.cumsum([0, *map(len, given)])
 
 
 def _known(layer: Any, turned: int) -> bool:

@@ -22,7 +22,7 @@ class PanelLinear(nn.Linear):
         rows = bits(padded(input.reshape(-1, self.in_features)))
         out = np.zeros((len(rows), self.out_features), np.float32)
         share_threads()
-        add_product(rows, 0, panels_of(self), rows[:, :0], NOTHING, out, 0)
+        add_product(rows, 0, panels_of(self), rows[:, :0], NOTHING, out)
         product = torch.from_numpy(out)[: input.numel() // self.in_features]
         if self.bias is not None:
             product += self.bias

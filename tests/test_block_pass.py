@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -127,7 +129,7 @@ def test_blocks_are_shared_out_in_turns_and_evenly():
     long = [(0, start, start + 64, 0, 10, True) for start in range(0, 320, 64)]  # one more turn for the first part
     short = [(1, 0, 64, 10, 20, False), (2, 64, 128, 10, 20, False), (2, 128, 192, 10, 20, True)]
     blocks, starts = shared_out([long, short], 2)
-    parts = [[tuple(block) for block in blocks[start:end]] for start, end in zip(starts, starts[1:], strict=False)]
+    parts = [[tuple(block) for block in blocks[start:end]] for start, end in pairwise(starts)]
     assert parts == [[*long[::2], *short[1::2]], [*long[1::2], *short[::2]]]
 
 
