@@ -166,10 +166,10 @@ class BlockPass:
 
 
 def shared_out(groups: Sequence[Sequence[_Block]], parts: int) -> tuple[Array, Array]:
-    """The blocks of all `groups`, whose tokens are the same, by the part that attends to them; and where parts start.
+    """All blocks, `[blocks, 6]`, those of a part side by side, and where each part's begin and end, `[parts + 1]`.
 
-    In a group parts take turns, so that what a token gets does not depend on the tokens it is read with; the group
-    begins with the part that has the least to do so far.
+    A group is what the same tokens see. In it parts take turns, so that what a token gets does not depend on the
+    tokens that it is read with, and the part with the least to do so far begins.
     """
     given: list[list[_Block]] = [[] for _ in range(parts)]
     work = [0] * parts
