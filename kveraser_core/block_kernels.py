@@ -110,6 +110,16 @@ def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out
             ahead += share * into // 2
 
 
+@njit(**OPTIONS)
+def _add_erased(
+    rows: Array, start: int, end: int, weight: Array, low: Array, back: Array, panel: int, out: Array, column: int
+) -> None:
+    """`_add_panel`, and what an eraser adds, if any: `low`, `[., ranks]` of the first rows, by a panel of `back`."""
+    _add_panel(rows, start, end, weight, panel, out, column)
+    if back.size:
+        _add_panel(low, start, min(end, len(low)), back, panel, out, column)
+
+
 @njit(parallel=True, **OPTIONS)
 def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array) -> None:
     """Add `rows @ weight + low @ back`, from row `first` on, to `out`.
@@ -123,9 +133,7 @@ def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array,
         task = np.int64(number)
         panel, start = task // chunks, first + _CHUNK * (task % chunks)
         end = min(start + _CHUNK, len(rows))
-        _add_panel(rows, start, end, weight, panel, out, WIDTH * panel)
-        if back.size:
-            _add_panel(low, start, min(end, len(low)), back, panel, out, WIDTH * panel)
+        _add_erased(rows, start, end, weight, low, back, panel, out, WIDTH * panel)
 
 
 @njit(parallel=True, **OPTIONS)
@@ -154,9 +162,7 @@ def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser,
         for row in range(start, end):
             for i in range(bias.size):
                 out[row, at + i] = bias[i]
-        _add_panel(rows, start, end, weight, panel, out, at)
-        if back.size:
-            _add_panel(own_low, start, min(end, len(own_low)), back, panel, out, at)
+        _add_erased(rows, start, end, weight, own_low, back, panel, out, at)
 
 
 @njit(parallel=True, **OPTIONS)
@@ -176,12 +182,8 @@ def _gated(
         count: Any = min(_CHUNK, len(rows) - start)
         width = min(WIDTH, inner - WIDTH * panel)
         gates, ups = np.zeros((count, width), np.float32), np.zeros((count, width), np.float32)
-        _add_panel(rows[start:], none, count, gate, panel, gates, none)
-        _add_panel(rows[start:], none, count, up, panel, ups, none)
-        if back_gate.size:
-            erased: Any = max(min(count, low.shape[1] - start), 0)
-            _add_panel(low[0, start:], none, erased, back_gate, panel, gates, none)
-            _add_panel(low[1, start:], none, erased, back_up, panel, ups, none)
+        _add_erased(rows[start:], none, count, gate, low[0, start:], back_gate, panel, gates, none)
+        _add_erased(rows[start:], none, count, up, low[1, start:], back_up, panel, ups, none)
         for row in range(count):
             own, other, into = gates[row], ups[row], out[start + row, WIDTH * panel : WIDTH * panel + width]
             for i in range(width):

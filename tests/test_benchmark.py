@@ -2,6 +2,7 @@ import json
 import platform
 import subprocess
 import sys
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -126,9 +127,12 @@ def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, t
 def test_a_member_that_used_its_budget_is_not_repeated(llama, ids, tmp_path, clock):
     results = Results(tmp_path / "results.jsonl")
     slow, slower = Fake(4.0, clock, ("slow",)), Fake(40.0, clock, ("slower",))
-    measure(Ours(llama, ["none"]), [slow, slower], ids, plan(repeats=5, budget=10.0), lambda: SPEEDS, results)
+    rates = (SPEEDS._replace(read_per_s=1e8 * better, flops_per_s=1e9 * better) for better in count(1))
+    measure(Ours(llama, ["none"]), [slow, slower], ids, plan(repeats=5, budget=10.0), lambda: next(rates), results)
     counts = {name: len(results.find("run", member=name)) for name in ("none", "slow", "slower")}
     assert counts == {"none": 5, "slow": 3, "slower": 1}
+    limits = [row["ttft_limit_s"] for row in results.find("run", member="none")]
+    assert sorted(set(limits), reverse=True) == limits  # by what the machine could do before that round
     assert len(slower.ran) == 1
 
 
@@ -254,6 +258,7 @@ def test_the_report_says_what_the_rows_say(tmp_path):
     assert "| `full_recompute` | 100 tokens erased at the start | 1,024 to 2,048 | ×2 | ×1 | 2.00 |" in lines
     assert "| kveraser | 2.000 (2.000 to 2.000) | 0.500 | 4 | 1 |" in lines
     assert "Loading the model from a warm cache: 1.25 s." in report
+    assert "0.001 to 0.001 TFLOP/s of matrix products, 0.1 to 0.4 GB/s read, 0.05 to 0.05 GB/s copied" in report
     assert "Other processes used 0.50 cores" in report
 
 
