@@ -179,21 +179,21 @@ class Backbone:
         token_ids: Sequence[int],
         cache: EditableCache,
         wanted: int | None = None,
-        rewrite: Rewrite | None = None,
+        rewrites: Sequence[Rewrite] = (),
     ) -> Tensor:
         """Run tokens behind those in `cache`, which receives their states.
 
         Returns the hidden states of the last `wanted` tokens, of all by default: `[wanted, hidden]`. Fewer cost
-        less: the last layer goes on with these only. A `rewrite` is done before, in the same pass where the device
-        has one that can.
+        less: the last layer goes on with these only. A pass of an erase, `rewrites`, is done before, in the same
+        pass where the device has one that can.
         """
         wanted = len(token_ids) if wanted is None else wanted
         with self.lock:
-            if rewrite and isinstance(self._pass, BlockPass):
-                eraser = self._low_rank_of(self.needed_eraser) if rewrite.erasing else None
-                return self._pass(token_ids, cache, wanted, eraser, rewrite)
-            if rewrite:
-                self.rewrite(rewrite, cache)
+            if rewrites and isinstance(self._pass, BlockPass):
+                eraser = self._low_rank_of(self.needed_eraser) if any(part.erasing for part in rewrites) else None
+                return self._pass(token_ids, cache, wanted, eraser, rewrites)
+            if rewrites:
+                self.rewrite(rewrites, cache)
             if self._row_pass and len(token_ids) == wanted == 1 and not self._erasing and self._row_pass.takes(cache):
                 return self._row_pass(token_ids[0], cache)
             if self._pass:
@@ -206,11 +206,14 @@ class Backbone:
             )
             return out.last_hidden_state[0, len(token_ids) - wanted :]
 
-    def rewrite(self, rewrite: Rewrite, cache: EditableCache) -> None:
+    def rewrite(self, rewrites: Sequence[Rewrite], cache: EditableCache) -> None:
         """Do a pass of an erase. Raises `MissingEraser` where it needs one and there is none."""
-        eraser = self.erasing() if rewrite.erasing else nullcontext()
-        with cache.rewriting(rewrite.slots, rewrite.layout), eraser:
-            self.encode(rewrite.ids, cache, wanted=0)
+        if isinstance(self._pass, BlockPass):
+            self.encode([], cache, 0, rewrites)
+            return
+        for part in rewrites:
+            with cache.rewriting(part.slots, part.layout), self.erasing() if part.erasing else nullcontext():
+                self.encode(part.ids, cache, wanted=0)
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:

@@ -76,19 +76,23 @@ class BlockPass:
         cache: EditableCache,
         wanted: int,
         eraser: list[LayerEraser] | None = None,
-        rewrite: Rewrite | None = None,
+        rewrites: Sequence[Rewrite] = (),
     ) -> Tensor:
         """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`.
 
-        With a `rewrite` its tokens go through the layers before them, in the same pass, and the eraser is on for
-        these only.
+        The tokens of `rewrites` go through the layers in the same pass, and the eraser is on for these only, where
+        they say so.
         """
-        positions = cache.positions(len(token_ids))
-        parts = [_Part(token_ids, self._slots(cache, len(token_ids)), positions, cache.layout)]
-        if rewrite:
-            targets = torch.tensor(rewrite.slots)
-            parts.insert(0, _Part(rewrite.ids, targets.numpy(), targets, rewrite.layout))
-        erased = len(parts[0].ids) if eraser else 0
+        parts = list[_Part]()
+        for part in sorted(rewrites, key=lambda part: not part.erasing):  # rows that the eraser is on for come first
+            targets = torch.tensor(part.slots)
+            parts.append(_Part(part.ids, targets.numpy(), targets, part.layout))
+        erased = (
+            sum(len(part.ids) for part in rewrites if part.erasing) if rewrites else len(token_ids) * bool(eraser)
+        )
+        if token_ids:
+            positions = cache.positions(len(token_ids))
+            parts.append(_Part(token_ids, self._slots(cache, len(token_ids)), positions, cache.layout))
         tokens = sum(len(part.ids) for part in parts)
         rows = padded(self._embedding[torch.tensor([token for part in parts for token in part.ids])].float())
         lanes = -(-len(rows) * self._shared // LANES) * LANES
@@ -158,9 +162,6 @@ class BlockPass:
             if not layer.is_initialized:
                 none = self._embedding.new_empty(1, self._kv_heads, 0, self._dim)
                 layer.lazy_initialization(none, none)
-        targets = cache.editable[0].targets
-        if targets is not None:
-            return targets.numpy()
         taken = [layer.extend(tokens) for layer in cache.editable]
         return np.arange(*taken[0])
 

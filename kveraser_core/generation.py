@@ -89,23 +89,23 @@ def generate(
     cache: EditableCache,
     prompt_ids: Sequence[int],
     sampling: Sampling,
-    rewrite: Rewrite | None = None,
+    rewrites: Sequence[Rewrite] = (),
 ) -> Iterator[str | Generated]:
     """Read `prompt_ids` behind `cache` and answer: pieces of text as they come, then a `Generated`.
 
-    The cache is as it was when the iterator ends or is closed, but for a `rewrite`, which is done with the first
-    of the prompt and stays.
+    The cache is as it was when the iterator ends or is closed, but for `rewrites`, which are done with the
+    prompt and stay.
     """
     choose = _chooser(sampling, backbone.device)
     text = _TextStream(backbone, sampling.stop)
     ids: list[int] = []
     with cache.appending():
         started = time.perf_counter()
-        if rewrite and len(prompt_ids) > CHUNK:
-            backbone.rewrite(rewrite, cache)
-            rewrite = None
+        if rewrites and len(prompt_ids) > CHUNK:
+            backbone.rewrite(rewrites, cache)
+            rewrites = ()
         prefill(backbone, prompt_ids[:-CHUNK], cache)
-        hidden = backbone.encode(prompt_ids[-CHUNK:], cache, 1, rewrite)
+        hidden = backbone.encode(prompt_ids[-CHUNK:], cache, 1, rewrites)
         synchronize(backbone.device)
         read = time.perf_counter()
         ids.append(choose(backbone.logits(hidden)[0], ids))

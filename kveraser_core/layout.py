@@ -43,7 +43,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A pass of an erase: the tokens `ids`, seeing by `layout`, write their states over `slots`, in order.
+    """What an erase reads: the tokens `ids`, seeing by `layout`, write their states over `slots`, in order.
 
     The eraser is on in it if `erasing`.
     """

@@ -185,7 +185,7 @@ class DocumentSession:
             try:
                 fitting = self._fit(sampling, prompt_ids)
                 for piece in generate(self.backbone, erased.cache, prompt_ids, fitting, left):
-                    erased.left = None
+                    erased.left = ()
                     yield _answer(question, standing, piece, left) if isinstance(piece, Generated) else piece
             finally:
                 if erased.left:
@@ -227,7 +227,7 @@ class DocumentSession:
                     if reference:
                         ids, expected = reference
                         scores = agreement(expected, answer_logits(self.backbone, cache, prompt_ids, ids))
-                    yield _answer(question, standing, generated, None, *scores)
+                    yield _answer(question, standing, generated, (), *scores)
             finally:
                 self._release()
 
@@ -295,7 +295,7 @@ class DocumentSession:
         started = time.perf_counter()
         erased = way.begin(self.context, spans) if asking else way.erase(self.context, spans)
         synchronize(device)
-        self._standing = _Standing(method, spans, erased, time.perf_counter() - started, erased.left is not None)
+        self._standing = _Standing(method, spans, erased, time.perf_counter() - started, bool(erased.left))
         return self._standing
 
     def _release(self) -> float:
@@ -309,7 +309,7 @@ def _answer(
     question: str,
     standing: _Standing,
     generated: Generated,
-    left: Rewrite | None,
+    left: Sequence[Rewrite],
     agreed: float | None = None,
     kl: float | None = None,
 ) -> Answer:

@@ -28,13 +28,13 @@ def slots(chosen):
 
 def test_without_anything_to_tell_them_apart_the_seam_is_recomputed(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 90)]
-    assert stale_tokens(plain, ids, [Span(10, 22)], 0, 32) == [Span(22, 54)]
+    assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [Span(22, 54)]
 
 
 def test_the_end_of_an_echo_and_what_follows_are_recomputed_too(plain):
     before = [*fill(10, 10), *STATEMENT, *fill(100, 60)]
     ids = [*before, *STATEMENT, *fill(200, 60)]
-    chosen = slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32))
+    chosen = slots(stale_tokens(plain, ids, Span(10, 22), [], 32))
     end = len(before) + len(STATEMENT)
     assert chosen >= set(range(end - 8, end + 3))
     assert chosen >= set(range(22, 30))
@@ -44,7 +44,7 @@ def test_the_end_of_an_echo_and_what_follows_are_recomputed_too(plain):
 def test_a_sentence_that_says_much_of_it_again_is_recomputed_as_a_whole(plain):
     again = [90, 91, 92, *STATEMENT[:8], 93, 94, 95, 2]
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), 2, *again, *fill(200, 60)]
-    chosen = slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32))
+    chosen = slots(stale_tokens(plain, ids, Span(10, 22), [], 32))
     start = 22 + 60 + 1
     assert chosen >= set(range(start, start + len(again)))
     assert chosen >= set(range(22, 22 + 15))
@@ -52,28 +52,28 @@ def test_a_sentence_that_says_much_of_it_again_is_recomputed_as_a_whole(plain):
 
 def test_a_few_words_in_common_are_not_much_of_an_echo(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), *STATEMENT[:2], *fill(200, 60)]
-    assert slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32)) >= set(range(22, 50))
+    assert slots(stale_tokens(plain, ids, Span(10, 22), [], 32)) >= set(range(22, 50))
 
 
 def test_an_echo_before_the_span_is_left_alone(plain):
     ids = [*STATEMENT, *fill(10, 10), *STATEMENT, *fill(100, 90)]
-    assert stale_tokens(plain, ids, [Span(22, 34)], 0, 32) == [Span(34, 66)]
+    assert stale_tokens(plain, ids, Span(22, 34), [], 32) == [Span(34, 66)]
 
 
 @pytest.mark.parametrize("end", [1, 2])
 def test_ends_of_lines_and_sentences_near_the_seam_come_before_what_is_around_them(plain, end):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), end, *fill(200, 60)]
-    assert 22 + 60 in slots(stale_tokens(plain, ids, [Span(10, 22)], 0, 32))
+    assert 22 + 60 in slots(stale_tokens(plain, ids, Span(10, 22), [], 32))
 
 
-def test_tokens_of_other_spans_are_never_chosen(plain):
+def test_taken_tokens_are_never_chosen(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 5), *STATEMENT, *fill(200, 90)]
-    chosen = slots(stale_tokens(plain, ids, [Span(10, 22), Span(27, 39)], 0, 32))
+    chosen = slots(stale_tokens(plain, ids, Span(10, 22), [Span(27, 39)], 32))
     assert not chosen & set(range(27, 39))
     assert len(chosen) == 32
 
 
 def test_a_short_suffix_is_recomputed_whole(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 4)]
-    assert stale_tokens(plain, ids, [Span(10, 22)], 0, 32) == [Span(22, 26)]
-    assert stale_tokens(plain, ids[:22], [Span(10, 22)], 0, 32) == []
+    assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [Span(22, 26)]
+    assert stale_tokens(plain, ids[:22], Span(10, 22), [], 32) == []

@@ -108,9 +108,9 @@ class Ours(Contender):
         if not isinstance(method, KVEraser):
             erase = [self._erase_work(way, context, span, cache.length - len(context.ids))]
             return StepWork(erase, [*erase, self.size.reading([asked], logits=1)], decode)
-        rewrites = method.rewrites(context, [span])
-        erase = [self._pass_work(rewrite, span) for rewrite in rewrites]
-        return StepWork(erase, [*erase[:-1], self._pass_work(rewrites[-1], span, asked)], decode)
+        passes = method.passes(context, [span])
+        erase = [self._pass_work(rewrites, span) for rewrites in passes]
+        return StepWork(erase, [*erase[:-1], self._pass_work(passes[-1], span, asked)], decode)
 
     def _erase_work(self, way: str, context: Context, span: Span, added: int) -> Work:
         suffix = len(context.ids) - span.end
@@ -123,14 +123,14 @@ class Ours(Contender):
             return self.size.reading([Block(suffix, span.start)])
         return self.size.reading([Block(added, len(context.ids))]) if way == "erratum" else Work()
 
-    def _pass_work(self, rewrite: Rewrite, span: Span, *asked: Block) -> Work:
+    def _pass_work(self, rewrites: Sequence[Rewrite], span: Span, *asked: Block) -> Work:
         """What a pass of an erase needs, with a question if one is `asked` in it.
 
         Each rewritten token sees the slots before its own but for the span's.
         """
-        runs = merge_spans(Span(slot, slot + 1) for slot in rewrite.slots)
+        runs = merge_spans(Span(slot, slot + 1) for rewrite in rewrites for slot in rewrite.slots)
         blocks = [Block(len(run), run.start - (len(span) if run.start >= span.end else 0)) for run in runs]
-        adapted = len(rewrite.slots) if rewrite.erasing else 0
+        adapted = sum(len(rewrite.slots) for rewrite in rewrites if rewrite.erasing)
         return self.size.reading([*blocks, *asked], logits=len(asked), adapted=adapted)
 
 

@@ -24,7 +24,7 @@ class ErasedCache:
     cache: EditableCache
     extra_bytes: int = 0
     release: Callable[[], None] = lambda: None
-    left: Rewrite | None = None
+    left: Sequence[Rewrite] = ()
 
 
 class EraseMethod(ABC):

@@ -26,19 +26,39 @@ class KVEraser(EraseMethod):
     name = "kveraser"
     summary = "Steering states made from what follows overwrite the passage's; nothing else is touched."
 
-    def rewrites(self, context: Context, spans: Sequence[Span]) -> list[Rewrite]:
-        """The passes of the erase, in order."""
+    def passes(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
+        """What the erase reads, pass by pass: what stands further left in a pass may be seen by the rest of it."""
+        passes = []
+        for steering, repaired in zip(self._steering(context, spans), self._repaired(context, spans), strict=True):
+            passes += [[part] for part in steering[:-1]]
+            if last := [*steering[-1:], *repaired]:
+                passes.append(last)
+        return passes
+
+    def _steering(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
+        """For each span what is written over its slots, `CHUNK` tokens at a time."""
         ahead = context.backbone.needed_eraser.lookahead is not None
         unseen = self.unseen(context, spans)
-        passes = []
+        found = []
         for span, hidden in zip(spans, unseen, strict=True):
             written = Span(span.start, hidden.start) if ahead else span
             further = len(span) if ahead else 0
-            for start in range(written.start, written.end, CHUNK):
-                end = min(start + CHUNK, written.end)
-                ids = context.ids[start + further : end + further]
-                passes.append(Rewrite(ids, list(range(start, end)), closed(context, unseen, span.start)))
-        return passes
+            layout = closed(context, unseen, span.start)
+            starts = range(written.start, written.end, CHUNK)
+            parts = [Span(start, min(start + CHUNK, written.end)) for start in starts]
+            found.append(
+                [
+                    Rewrite(
+                        context.ids[part.start + further : part.end + further], [*range(part.start, part.end)], layout
+                    )
+                    for part in parts
+                ]
+            )
+        return found
+
+    def _repaired(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
+        """For each span what is read again in place between it and the next."""
+        return [[] for _ in spans]
 
     def unseen(self, context: Context, spans: Sequence[Span]) -> list[Span]:
         """For each span the slots, as many, that are not seen when what stands behind it is read."""
@@ -73,13 +93,14 @@ class KVEraser(EraseMethod):
             except BaseException:
                 erased.release()
                 raise
-        return replace(erased, left=None)
+        return replace(erased, left=())
 
     def begin(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache, backbone = context.cache, context.backbone
-        rewrites = self.rewrites(context, spans)
-        written = merge_spans(Span(slot, slot + 1) for rewrite in rewrites for slot in rewrite.slots)
-        aside = [cache.slots(slots.start, slots.end) for slots in written]
+        passes = self.passes(context, spans)
+        slots = [slot for parts in passes for part in parts for slot in part.slots]
+        written = merge_spans(Span(slot, slot + 1) for slot in slots)
+        aside = [cache.slots(run.start, run.end) for run in written]
 
         def restore() -> None:
             cache.layout, cache.next_position = None, len(context.ids)
@@ -87,15 +108,15 @@ class KVEraser(EraseMethod):
                 cache.write(original)
 
         try:
-            for rewrite in rewrites[:-1]:
-                backbone.rewrite(rewrite, cache)
+            for parts in passes[:-1]:
+                backbone.rewrite(parts, cache)
         except BaseException:
             restore()
             raise
         cache.layout = self.layout(context, spans)
         cache.next_position = len(context.ids) - sum(map(len, spans))
         extra = sum(original.nbytes for original in aside)
-        return ErasedCache(cache, extra, restore, rewrites[-1] if rewrites else None)
+        return ErasedCache(cache, extra, restore, passes[-1] if passes else ())
 
 
 def closed(context: Context, unseen: Sequence[Span], until: int) -> Layout:

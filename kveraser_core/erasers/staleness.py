@@ -24,17 +24,16 @@ _RARE = 4
 """A token that occurs at most so often in the document is rare."""
 
 
-def stale_tokens(backbone: Backbone, ids: Sequence[int], spans: Sequence[Span], which: int, k: int) -> list[Span]:
-    """The `k` stalest slots behind span number `which` and outside all spans, or all where there are fewer."""
-    tokens = torch.tensor(ids)
+def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[Span]:
+    """The `k` stalest slots behind `span` that are not `taken`, or all where there are fewer."""
     free = torch.ones(len(ids), dtype=torch.bool)
-    for span in spans:
-        free[span.start : span.end] = False
-    free = free[spans[which].end :]
-    scores = staleness(backbone, tokens, spans[which])
+    for other in taken:
+        free[other.start : other.end] = False
+    free = free[span.end :]
+    scores = staleness(backbone, torch.tensor(ids), span)
     scores[:_SEAM] += 1
     scores.masked_fill_(~free, -torch.inf)
-    chosen = scores.topk(min(k, int(free.sum()))).indices + spans[which].end
+    chosen = scores.topk(min(k, int(free.sum()))).indices + span.end
     return merge_spans(Span(slot, slot + 1) for slot in chosen.tolist())
 
 

@@ -9,6 +9,7 @@ loss is KL(teacher || student) on the answers' tokens.
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -98,7 +99,7 @@ class Distiller:
             packed = _Packed(self._turns(example, exact))
             teacher = self._logits(_states(exact), exact.next_position, packed)
         states, layout = _states(context.cache), method.layout(context, spans)
-        for rewrite in method.rewrites(context, spans):
+        for rewrite in chain.from_iterable(method.passes(context, spans)):
             states = self._rewritten(states, rewrite)
         next_position = len(context.ids) - sum(map(len, spans))
         return _kl(teacher, self._logits(states, next_position, packed, layout))
