@@ -26,6 +26,7 @@ from kveraser_core.errors import KVEraserError
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Rewrite
 from kveraser_core.packed_linear import pack
+from kveraser_core.rope import Turns
 from kveraser_core.row_pass import RowPass
 from kveraser_core.spans import TokenMap
 
@@ -51,9 +52,12 @@ class Backbone:
                 f"{name} has no fast tokenizer, which maps tokens back to characters: use another."
             )
         self.model = model.eval().requires_grad_(False)
-        on_cpu = model.device.type == "cpu"
-        self._row_pass = RowPass.of(model) if on_cpu else None
-        self._pass: Any = (BlockPass.of(model) or DecoderPass(model)) if on_cpu else None
+        self._row_pass: RowPass | None = None
+        self._pass: Any = None
+        if model.device.type == "cpu":
+            turns = Turns.of(model)
+            self._row_pass = RowPass.of(model, turns)
+            self._pass = BlockPass.of(model, turns) or DecoderPass(model)
         self._low_rank: tuple[Adapter, Any] | None = None
         self.tokenizer = tokenizer
         self.name = name

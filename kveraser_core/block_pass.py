@@ -46,10 +46,10 @@ class BlockPass:
     It brings the layers' weights into panels and holds them together with the model.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, turns: Turns) -> None:
         decoder: Any = model.get_decoder()
         self._embedding, self._norm = decoder.embed_tokens.weight, decoder.norm
-        self._turns = Turns(decoder.rotary_emb)
+        self._turns = turns
         self._epsilon = np.float32(decoder.norm.variance_epsilon)
         self._layers = decoder.layers
         attention = self._layers[0].self_attn
@@ -60,15 +60,15 @@ class BlockPass:
         self._rotated = [bool(getattr(layer.self_attn, "use_rope", True)) for layer in self._layers]
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> "BlockPass | None":
-        """The pass for `model`, if this is a CPU for it and the kernels know all parts of the model."""
+    def of(cls, model: PreTrainedModel, turns: Turns) -> "BlockPass | None":
+        """The pass for `model` with its `turns`, if this is a CPU for it and the kernels know all its parts."""
         if not torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
             return None
         decoder: Any = model.get_decoder()
         turned = 2 * len(decoder.rotary_emb.inv_freq)
         if model.config.hidden_act != "silu" or not all(_known(layer, turned) for layer in decoder.layers):
             return None
-        return cls(model)
+        return cls(model, turns)
 
     def __call__(
         self,

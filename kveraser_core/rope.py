@@ -51,6 +51,10 @@ class Turns:
         self._rotary = rotary
         self._from_zero = self._made(0, 1)
 
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "Turns":
+        return cls(model.get_decoder().rotary_emb)
+
     def at(self, positions: Tensor) -> Tensor:
         """Those of `positions`, of any shape: `[..., 2, rotary_dim / 2]` in fp32, on the CPU."""
         lowest, highest = (int(position) for position in positions.aminmax())

@@ -147,7 +147,7 @@ def decode(
     `norms` is `[layers, 2, H]`. `levels` and `scales` are as in `FourBit`, `[layers, out, ...]`, one for each
     group of projections that read the same rows: query, key and value; output; gate and up; down. `keys` and
     `values` are the layers' buffers, `[kv_heads, capacity, D]`. `ends`, `[pieces, 2]`, are the slots of each
-    piece that is read, `turns`, `[pieces, 2, D]`, the cosines and sines that turn a query for it. The last
+    piece that is read, `turns`, `[pieces, 2, D / 2]`, the cosines and sines that turn a query for it. The last
     piece ends behind `slot`, and its turn is the key's as well. Scores are times `scale`, in units of ln 2.
     """
     kv_heads, _, dim = keys[0].shape

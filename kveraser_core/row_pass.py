@@ -18,6 +18,7 @@ from kveraser_core.compiled import bits, share_threads
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Piece
 from kveraser_core.quantised import EightBit, FourBit, eight_bit, four_bit
+from kveraser_core.rope import Turns
 from kveraser_core.row_kernels import GROUP, Arrays
 
 PROJECTIONS = (
@@ -32,7 +33,7 @@ PROJECTIONS = (
 class RowPass:
     """A model's decoder and output embedding for single tokens on the CPU, without gradients."""
 
-    def __init__(self, model: PreTrainedModel, weights: list[list[FourBit]], head: EightBit) -> None:
+    def __init__(self, model: PreTrainedModel, weights: list[list[FourBit]], head: EightBit, turns: Turns) -> None:
         decoder: Any = model.get_decoder()
         norms = [(layer.input_layernorm, layer.post_attention_layernorm) for layer in decoder.layers]
         self._embedding, self._norm = decoder.embed_tokens.weight, decoder.norm
@@ -40,14 +41,14 @@ class RowPass:
         self._epsilon = np.float32(decoder.norm.variance_epsilon)
         self._levels = tuple(np.stack([weight.levels for weight in group]) for group in weights)
         self._scales = tuple(np.stack([weight.scales for weight in group]) for group in weights)
-        self._rotary = decoder.rotary_emb
+        self._turns = turns
         self._scale = np.float32(decoder.layers[0].self_attn.scaling * LOG2_E)
         self._head = head
         self._buffers: WeakKeyDictionary[EditableCache, tuple[Arrays, Arrays]] = WeakKeyDictionary()
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> "RowPass | None":
-        """The pass for `model`, if the kernels know all its parts.
+    def of(cls, model: PreTrainedModel, turns: Turns) -> "RowPass | None":
+        """The pass for `model` with its `turns`, if the kernels know all its parts.
 
         The layers' weights must have been of four bits and those of the output embedding of eight, as in most files.
         """
@@ -68,7 +69,7 @@ class RowPass:
                     return None
                 group.append(found)
             weights.append(group)
-        return cls(model, weights, head)
+        return cls(model, weights, head, turns)
 
     @property
     def nbytes(self) -> int:
@@ -92,8 +93,7 @@ class RowPass:
         pieces = layout.pieces if layout else (Piece(0),)
         ends = [(piece.start, slot + 1 if piece.end is None else piece.end) for piece in pieces]
         row = self._embedding[token_id].float()
-        turned = torch.tensor([[position - piece.shift for piece in pieces]])
-        turns = torch.stack(self._rotary(row, turned))[:, 0].transpose(0, 1)
+        turns = self._turns.at(torch.tensor([position - piece.shift for piece in pieces]))
         if cache not in self._buffers:
             self._buffers[cache] = (
                 tuple(bits(layer.key_buffer[0]) for layer in cache.editable),
@@ -109,7 +109,7 @@ class RowPass:
             *self._buffers[cache],
             slot,
             np.array(ends),
-            turns.contiguous().numpy(),
+            turns.numpy(),
             self._scale,
         )
         return self._norm(row[None]).to(self._embedding.dtype)

@@ -10,6 +10,7 @@ from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 from kveraser_core.backbone import Backbone
 from kveraser_core.kv_cache import CacheFull
 from kveraser_core.layout import Layout, Piece
+from kveraser_core.rope import Turns
 from kveraser_core.row_pass import PROJECTIONS, RowPass
 from tests.conftest import tiny_model
 from tests.test_quantised import levelled, multiples
@@ -114,11 +115,12 @@ def test_it_leaves_the_number_of_threads_alone():
         "import torch\n"
         "from tests.test_row_pass import SIZES, quantised, tiny_model\n"
         "from kveraser_core.kv_cache import EditableCache\n"
+        "from kveraser_core.rope import Turns\n"
         "from kveraser_core.row_pass import RowPass\n"
         "model = quantised(tiny_model('llama', **SIZES)).requires_grad_(False)\n"
         "cache = EditableCache.of(model, 4)\n"
         "model(torch.tensor([[5]]), past_key_values=cache)\n"
-        "RowPass.of(model)(7, cache)\n"
+        "RowPass.of(model, Turns.of(model))(7, cache)\n"
         "print(torch.get_num_threads())\n"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -133,14 +135,17 @@ def test_it_leaves_the_number_of_threads_alone():
 
 
 def test_models_that_the_kernels_do_not_know_are_left_alone():
-    assert RowPass.of(tiny_model("llama", **SIZES).bfloat16()) is None  # weights of any value
-    assert RowPass.of(quantised(tiny_model("llama", **SIZES)).float()) is None
+    def of(model):
+        return RowPass.of(model, Turns.of(model))
+
+    assert of(tiny_model("llama", **SIZES).bfloat16()) is None  # weights of any value
+    assert of(quantised(tiny_model("llama", **SIZES)).float()) is None
     wide = quantised(tiny_model("llama", **SIZES))
     wide.lm_head.weight.data = torch.randn(420, 64).bfloat16()
-    assert RowPass.of(wide) is None
-    assert RowPass.of(quantised(tiny_model("qwen3", **SIZES))) is None  # norms of queries and keys
-    assert RowPass.of(quantised(tiny_model("llama", hidden_act="gelu", **SIZES))) is None
+    assert of(wide) is None
+    assert of(quantised(tiny_model("qwen3", **SIZES))) is None  # norms of queries and keys
+    assert of(quantised(tiny_model("llama", hidden_act="gelu", **SIZES))) is None
     sizes = tiny_model("llama", **SIZES).config.to_dict()
     wanted = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
     biased = Qwen2ForCausalLM(Qwen2Config(**{name: sizes[name] for name in wanted}))
-    assert RowPass.of(quantised(biased)) is None
+    assert of(quantised(biased)) is None
