@@ -87,9 +87,9 @@ class BlockPass:
         for part in sorted(rewrites, key=lambda part: not part.erasing):  # rows that the eraser is on for come first
             targets = torch.tensor(part.slots)
             parts.append(_Part(part.ids, targets.numpy(), targets, part.layout))
-        erased = (
-            sum(len(part.ids) for part in rewrites if part.erasing) if rewrites else len(token_ids) * bool(eraser)
-        )
+        erased = sum(len(part.ids) for part in rewrites if part.erasing)
+        if eraser and not rewrites:
+            erased = len(token_ids)
         if token_ids:
             positions = cache.positions(len(token_ids))
             parts.append(_Part(token_ids, self._slots(cache, len(token_ids)), positions, cache.layout))

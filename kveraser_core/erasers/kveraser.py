@@ -44,16 +44,11 @@ class KVEraser(EraseMethod):
             written = Span(span.start, hidden.start) if ahead else span
             further = len(span) if ahead else 0
             layout = closed(context, unseen, span.start)
-            starts = range(written.start, written.end, CHUNK)
-            parts = [Span(start, min(start + CHUNK, written.end)) for start in starts]
-            found.append(
-                [
-                    Rewrite(
-                        context.ids[part.start + further : part.end + further], [*range(part.start, part.end)], layout
-                    )
-                    for part in parts
-                ]
-            )
+            parts = []
+            for start in range(written.start, written.end, CHUNK):
+                slots = [*range(start, min(start + CHUNK, written.end))]
+                parts.append(Rewrite([context.ids[slot + further] for slot in slots], slots, layout))
+            found.append(parts)
         return found
 
     def _repaired(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
