@@ -134,9 +134,9 @@ class BlockPass:
         """What the tokens of `parts` see, as kernels take it.
 
         The blocks of slots for each part, as in `attend`; the pieces that each token sees, `[tokens, 2]`, as in
-        `_place`; and each token's position for each piece, `[pieces, tokens]`.
+        `_place`; and each token's position for each piece that it sees, `[pieces, tokens]`, 0 for the others.
         """
-        positions = torch.cat([part.positions for part in parts])
+        tokens = sum(len(part.ids) for part in parts)
         groups, seen, turned = list[list[_Block]](), list[tuple[int, int]](), list[Tensor]()
         for part in parts:
             pieces, blocks = part.layout.pieces if part.layout else (Piece(0),), list[_Block]()
@@ -147,7 +147,8 @@ class BlockPass:
                 for start in range(piece.start, end, KEYS):
                     until = min(start + KEYS, end)
                     blocks.append((len(turned), start, until, first, lanes_to, piece is pieces[-1]))
-                turned.append(positions - piece.shift)
+                turned.append(torch.zeros(tokens, dtype=torch.long))
+                turned[-1][len(seen) : len(seen) + len(part.ids)] = part.positions - piece.shift
             groups.append(blocks)
             seen += [(len(turned) - len(pieces), len(turned))] * len(part.ids)
         return groups, np.array(seen), torch.stack(turned)
