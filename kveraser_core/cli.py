@@ -183,7 +183,12 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     )
     add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="read only these pages")
     add("--password", help="the password of an encrypted PDF")
-    add("--method", action="append", metavar="NAME", help="an erase method (repeatable)")
+    add(
+        "--method",
+        action="append",
+        metavar="NAME",
+        help="an erase method; local_repair:K and kveraser_repair:K read K tokens again (repeatable)",
+    )
     _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     add("--max-tokens", type=int, default=128, metavar="N", help="longest answer, in tokens (default 128)")

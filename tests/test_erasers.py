@@ -10,7 +10,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from kveraser_core.backbone import Backbone, MissingEraser
 from kveraser_core.context import read_context
-from kveraser_core.erasers import METHODS, UnknownMethod, get_method
+from kveraser_core.erasers import METHODS, UnknownMethod, get_method, ordered
 from kveraser_core.erasers.kveraser_repair import KVEraserRepair
 from kveraser_core.erasers.local_repair import LocalRepair
 from kveraser_core.erasers.staleness import stale_tokens
@@ -338,9 +338,51 @@ def test_without_an_eraser_the_method_says_so(name, context, spans):
     assert same(states(context.cache), before)
 
 
-def test_an_unknown_method_is_named():
-    with pytest.raises(UnknownMethod, match=r"'forget'.*full_recompute"):
-        get_method("forget")
+@pytest.mark.parametrize(
+    "name", ["forget", "mask:4", "local_repair:", "local_repair:0", "kveraser_repair:-3", ":4", "none:x"]
+)
+def test_an_unknown_method_is_named(name):
+    with pytest.raises(UnknownMethod, match=rf"'{name}'.*full_recompute.*local_repair:K"):
+        get_method(name)
+
+
+def test_a_name_says_how_many_tokens_are_read_again(context, save_adapter):
+    load_eraser(context, save_adapter, zero=True, lookahead=9)
+    (span,) = one(context)
+    exact = states(get_method("full_recompute").erase(context, [span]).cache)
+    stale = states(get_method("delete_shift").erase(context, [span]).cache)
+    repaired = states(get_method("local_repair:6").erase(context, [span]).cache)
+    seam = span.start + 6
+    close(select(repaired, range(seam)), select(exact, range(seam)))
+    assert same(
+        select(repaired, range(seam, len(context.ids) - len(span))),
+        select(stale, range(seam, len(context.ids) - len(span))),
+    )
+
+    before = states(context.cache)
+    erased = get_method("kveraser_repair:6").erase(context, [span])
+    after = states(erased.cache)
+    written = [
+        slot for slot in range(span.end, len(context.ids)) if not same(select(before, [slot]), select(after, [slot]))
+    ]
+    erased.release()
+    assert len(written) == 6
+
+
+def test_methods_are_listed_once_in_the_registrys_order_and_fewer_tokens_first():
+    names = [
+        "kveraser_repair:96",
+        "full_recompute",
+        "local_repair:128",
+        "none",
+        "local_repair",
+        "local_repair:64",
+        "none",
+    ]
+    expected = ["none", "local_repair", "local_repair:64", "local_repair:128", "kveraser_repair:96", "full_recompute"]
+    assert ordered(names) == expected
+    with pytest.raises(UnknownMethod, match="'forget'"):
+        ordered(["none", "forget"])
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -289,14 +289,28 @@ def test_both_stages_and_an_evaluation_from_the_command_line(model_folder, squad
     assert "2 with 4 contexts" in card
     assert (tmp_path / "second" / "loss.png").stat().st_size > 1000
     out = tmp_path / "evaluation"
-    measure = ["evaluate", *common, *qa, "--eraser", second, "--lengths", "300", "--n", "2", "--out", str(out)]
+    methods = ["--methods", "all,local_repair:200"]
+    measure = [
+        "evaluate",
+        *common,
+        *qa,
+        *methods,
+        "--eraser",
+        second,
+        "--lengths",
+        "300",
+        "--n",
+        "2",
+        "--out",
+        str(out),
+    ]
     assert main(measure) == 0
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
-    assert len(rows) == 5 * 2 * 9
+    assert len(rows) == 5 * 2 * 10
     assert main(measure) == 0
     assert (out / "results.jsonl").read_text().count("\n") == len(rows)
     report = (out / "report.md").read_text()
-    assert "| noise_floor |" in report
+    assert "| `noise_floor` |" in report
     assert "## document_qa" in report
     assert {row["kl"] for row in rows if row["method"] == "full_recompute"} == {0.0}
     assert all(row["kl"] < 0.002 for row in rows if row["method"] == "noise_floor")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from kveraser_core.benchmark.grid import Row
 from kveraser_core.benchmark.ours import FRESH
 from kveraser_core.benchmark.peers import PEERS
-from kveraser_core.erasers import METHODS
+from kveraser_core.erasers import ordered
 
 
 class Place(NamedTuple):
@@ -66,7 +66,8 @@ class Summary:
         """Who was measured there: erase methods, the fresh prefill, then peers."""
         wanted = {} if length is None else {"length": length}
         measured = {row["member"] for row in self.about("run", **place._asdict(), **wanted)}
-        return [name for name in (*METHODS, FRESH, *PEERS) if name in measured]
+        others = [name for name in (FRESH, *PEERS) if name in measured]
+        return [*ordered(measured.difference(others)), *others]
 
     def figure(self, name: str, place: Place, length: int, member: str) -> Figure | None:
         """The figure `erase_s`, `ttft_s` or `decode_tokens_per_s` of one member of one cell, if it was measured."""

@@ -10,6 +10,7 @@ from rich.progress import Progress
 from transformers.utils.logging import disable_progress_bar
 
 from kveraser_core.backbone import Backbone
+from kveraser_core.evaluation.plots import write_plots
 from kveraser_core.evaluation.report import write_report
 from kveraser_core.evaluation.runner import RESULTS, Plan, evaluate, read_results, usable_methods
 from kveraser_core.evaluation.tasks import TASKS, check_tasks
@@ -36,5 +37,7 @@ def run(options: argparse.Namespace) -> None:
             out,
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-    write_report(read_results(out / RESULTS), shlex.join(["kveraser", *options.typed]), out)
+    rows = read_results(out / RESULTS)
+    write_report(rows, shlex.join(["kveraser", *options.typed]), out)
+    write_plots(rows, out)
     print(out / "report.md")

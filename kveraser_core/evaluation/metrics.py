@@ -22,6 +22,11 @@ def contains(answer: str, wanted: str) -> bool:
     return bool(needle) and f" {needle} " in f" {normalise(answer)} "
 
 
+def exact_match(answer: str, gold: str) -> bool:
+    """Whether the normalised answers are the same, as SQuAD v1.1 has it."""
+    return normalise(answer) == normalise(gold)
+
+
 def f1(answer: str, gold: str) -> float:
     """The harmonic mean of the precision and recall of words, as SQuAD v1.1 has it."""
     given, wanted = normalise(answer).split(), normalise(gold).split()

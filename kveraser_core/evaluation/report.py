@@ -1,67 +1,112 @@
-"""Results as Markdown tables with intervals, and as plots."""
+"""Results as Markdown tables with intervals: every task at every length, every task, all together."""
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 
-from kveraser_core.erasers import METHODS
-from kveraser_core.evaluation.metrics import interval
-from kveraser_core.evaluation.runner import NOISE_FLOOR
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from kveraser_core.erasers import ordered
+from kveraser_core.evaluation.metrics import exact_match, interval
+from kveraser_core.evaluation.runner import NOISE_FLOOR, REFERENCE
 
 Row = dict[str, Any]
-_ORDER = [NOISE_FLOOR, *METHODS]
+_LEGEND = (
+    "Means with 95% bootstrap intervals. KL (nats a token) and top-1 compare with full recompute along its own "
+    "answer. An answer is right that contains the gold one; the difference is that of the shares that are right, in "
+    "points, from full recompute's on the same questions. Kept are the right answers among those that full recompute "
+    "has right: where it is wrong, erasing cannot mend the model. Exact match and F1 are SQuAD v1.1's. A leak is an "
+    "answer that says what was erased, where the task can tell."
+)
+_COLUMNS = (
+    "| method | KL | top-1 | right | difference | kept | exact | F1 | leak | erase s | first token s | extra MB |"
+)
 
 
 def write_report(rows: list[Row], command: str, out: Path) -> None:
-    """Write `report.md` and the plots into `out`."""
-    lines = [
-        "# Evaluation",
-        "",
-        f"`{command}`",
-        "",
-        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}. "
-        "Means with 95% bootstrap intervals. Accuracy and leak count the examples that full recompute answers "
-        "right; KL (nats a token) and top-1 are against full recompute along its own answer.",
-        "",
-    ]
-    for task in dict.fromkeys(row["task"] for row in rows):
+    """Write `report.md` into `out`."""
+    machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+    lines = ["# Evaluation", "", f"`{command}`", "", f"{machine}, torch {torch.__version__}. {_LEGEND}", ""]
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    lines += ["## KL", "", *_by_task(rows, tasks)]
+    if len(tasks) > 1:
+        lines += ["## all tasks", "", *_table(rows, "all lengths")]
+    for task in tasks:
         lines += [f"## {task}", ""]
-        for tokens in sorted({row["tokens"] for row in rows if row["task"] == task}):
-            lines += _table([row for row in rows if row["task"] == task and row["tokens"] == tokens], tokens)
+        own = [row for row in rows if row["task"] == task]
+        lengths = sorted({row["tokens"] for row in own})
+        if len(lengths) > 1:
+            lines += _table(own, "all lengths")
+        for tokens in lengths:
+            lines += _table([row for row in own if row["tokens"] == tokens], f"{tokens:,} tokens")
     (out / "report.md").write_text("\n".join(lines))
-    _plots(rows, out)
 
 
-def _table(rows: list[Row], tokens: int) -> list[str]:
-    examples = {row["number"]: row["reference_correct"] for row in rows}
+def measured_methods(rows: list[Row]) -> list[str]:
+    """Who was measured, the noise floor first."""
+    names = {row["method"] for row in rows}
+    return [*names & {NOISE_FLOOR}, *ordered(names - {NOISE_FLOOR})]
+
+
+def _by_task(rows: list[Row], tasks: list[str]) -> list[str]:
+    """The KL of every method on every task, a table for all lengths and one for each."""
+    lengths = sorted({row["tokens"] for row in rows})
+    groups = [rows] if len(lengths) > 1 else []
+    groups += [[row for row in rows if row["tokens"] == tokens] for tokens in lengths]
+    lines = []
+    for group in groups:
+        shown = sorted({row["tokens"] for row in group})
+        n = len(_examples(group)) / len({row["task"] for row in group})
+        title = f"{shown[0]:,} tokens" if len(shown) == 1 else f"{shown[0]:,} to {shown[-1]:,} tokens"
+        lines += [f"| {title}, n = {n:g} a task | {' | '.join(tasks)} |", "| --- " * (len(tasks) + 1) + "|"]
+        for method in measured_methods(group):
+            cells = [
+                _mean([row["kl"] for row in group if (row["task"], row["method"]) == (task, method)], "{:.4f}")
+                for task in tasks
+            ]
+            lines.append(f"| `{method}` | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def _table(rows: list[Row], title: str) -> list[str]:
+    """Every figure of every method over `rows`."""
+    reference = _examples(rows)
+    right = sum(row["correct"] for row in reference.values())
     lines = [
-        f"{tokens:,} tokens, n = {len(examples)}, of which full recompute answers {sum(examples.values())} right",
+        f"{title}, n = {len(reference)}, of which full recompute answers {right} right",
         "",
-        "| method | KL | top-1 | accuracy | leak | erase s | first token s | extra MB |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        _COLUMNS,
+        "| --- " * (_COLUMNS.count("|") - 1) + "|",
     ]
-    for method in [name for name in _ORDER if any(row["method"] == name for row in rows)]:
+    for method in measured_methods(rows):
         own = [row for row in rows if row["method"] == method]
-        answered = [row for row in own if row["reference_correct"]]
+        differences = [100 * (row["correct"] - reference[_key(row)]["correct"]) for row in own]
         cells = [
             _mean((row["kl"] for row in own), "{:.4f}"),
             _mean((row["top1"] for row in own), "{:.3f}"),
-            _mean((row["correct"] for row in answered), "{:.2f}"),
-            _mean((row["leak"] for row in own if row["leak"] is not None), "{:.2f}"),
+            _mean((row["correct"] for row in own), "{:.3f}"),
+            _mean(differences, "{:+.1f}"),
+            f"{sum(row['correct'] for row in own if row['reference_correct'])} of {right}",
+            _mean((exact_match(row["answer"], row["gold"]) for row in own), "{:.3f}"),
+            _mean((row["f1"] for row in own), "{:.3f}"),
+            _mean((row["leak"] for row in own if row["leak"] is not None), "{:.3f}"),
             _mean((row["erase_s"] for row in own), "{:.3f}"),
             _mean((row["ttft_s"] for row in own), "{:.3f}"),
             f"{sum(row['extra_bytes'] for row in own) / len(own) / 2**20:.1f}",
         ]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+        lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
     return [*lines, ""]
+
+
+def _examples(rows: list[Row]) -> dict[tuple[str, int, int], Row]:
+    """Full recompute's row of every example."""
+    return {_key(row): row for row in rows if row["method"] == REFERENCE}
+
+
+def _key(row: Row) -> tuple[str, int, int]:
+    return row["task"], row["tokens"], row["number"]
 
 
 def _mean(values: Iterable[float], form: str) -> str:
@@ -70,35 +115,3 @@ def _mean(values: Iterable[float], form: str) -> str:
         return "-"
     mean, low, high = interval(known)
     return f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
-
-
-def _plots(rows: list[Row], out: Path) -> None:
-    methods = [name for name in _ORDER if any(row["method"] == name for row in rows)]
-
-    def mean(figure: str, chosen: Callable[[Row], bool]) -> float:
-        values = [row[figure] for row in rows if chosen(row)]
-        return sum(values) / len(values) if values else float("nan")
-
-    lengths = sorted({row["tokens"] for row in rows})
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for method in methods:
-        accuracy = [
-            mean("correct", lambda r, m=method, n=n: r["method"] == m and r["tokens"] == n and r["reference_correct"])  # type: ignore[misc]
-            for n in lengths
-        ]
-        axes.plot(lengths, accuracy, marker="o", label=method)
-    axes.set(xlabel="document, tokens", ylabel="accuracy where full recompute is right", xscale="log", ylim=(0, 1.05))
-    axes.legend(fontsize=8)
-    figure.savefig(out / "accuracy.png", dpi=150)
-    plt.close(figure)
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for method in [name for name in methods if name != "full_recompute"]:
-        axes.scatter(
-            mean("ttft_s", lambda r, m=method: r["method"] == m),  # type: ignore[misc]
-            max(mean("kl", lambda r, m=method: r["method"] == m), 1e-6),  # type: ignore[misc]
-            label=method,
-        )
-    axes.set(xlabel="time to first token, s", ylabel="KL to full recompute, nats a token", xscale="log", yscale="log")
-    axes.legend(fontsize=8)
-    figure.savefig(out / "fidelity.png", dpi=150)
-    plt.close(figure)

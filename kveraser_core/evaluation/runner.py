@@ -16,7 +16,7 @@ import torch
 
 from kveraser_core.backbone import Backbone
 from kveraser_core.context import Context, read_context
-from kveraser_core.erasers import METHODS, get_method
+from kveraser_core.erasers import METHODS, get_method, ordered
 from kveraser_core.erasers.base import ErasedCache
 from kveraser_core.errors import KVEraserError
 from kveraser_core.evaluation.metrics import contains, f1
@@ -157,11 +157,8 @@ def _by_transformers(context: Context, example: Example) -> ErasedCache:
 
 
 def usable_methods(backbone: Backbone, names: Sequence[str]) -> list[str]:
-    """`names` in the registry's order, all methods for `all`. Raises where one cannot be used."""
-    chosen = [name for name in METHODS if name in names or "all" in names]
-    for name in names:
-        if name != "all":
-            get_method(name)
+    """`names` in the registry's order, every method for `all`. Raises where one cannot be used."""
+    chosen = ordered([*(METHODS if "all" in names else ()), *(name for name in names if name != "all")])
     if backbone.eraser is None and (missing := [name for name in chosen if name.startswith("kveraser")]):
         raise KVEraserError(f"{missing[0]} needs an eraser and none is loaded: give one with --eraser.")
     return chosen
