@@ -8,7 +8,6 @@ It knows nothing about documents or questions.
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,11 @@ class MissingEraser(KVEraserError):
 
 
 class Backbone:
-    """A frozen causal language model with its tokenizer and, if there is one, its eraser."""
+    """A frozen causal language model with its tokenizer and, if there is one, its eraser.
+
+    `breaks` says which tokens of the vocabulary end a line, and which end a sentence: `[vocabulary]` each, true or
+    false.
+    """
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         check_supported(model.config, name)
@@ -60,6 +63,7 @@ class Backbone:
             self._pass = BlockPass.of(model, turns) or DecoderPass(model)
         self._low_rank: tuple[Adapter, Any] | None = None
         self.tokenizer = tokenizer
+        self.breaks = _breaks(tokenizer)
         self.name = name
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
@@ -132,14 +136,6 @@ class Backbone:
             self.eraser = load_adapter(self.model, source)
             if self._pass:
                 self._low_rank_of(self.eraser)  # now, so that the first erase need not
-
-    @cached_property
-    def breaks(self) -> tuple[Tensor, Tensor]:
-        """Which tokens of the vocabulary end a line, and which end a sentence: `[vocabulary]` each, true or false."""
-        every = [[token] for token in range(len(self.tokenizer))]
-        pieces = self.tokenizer.backend_tokenizer.decode_batch(every, skip_special_tokens=False)
-        lines = torch.tensor(["\n" in piece for piece in pieces])
-        return lines, torch.tensor([piece.strip()[-1:] in {".", "!", "?"} for piece in pieces])
 
     @property
     def row_bytes(self) -> int | None:
@@ -256,6 +252,13 @@ class Backbone:
         if self._low_rank is None or self._low_rank[0] is not eraser:
             self._low_rank = eraser, self._pass.low_rank(eraser)
         return self._low_rank[1]
+
+
+def _breaks(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
+    every = [[token] for token in range(len(tokenizer))]
+    pieces = tokenizer.backend_tokenizer.decode_batch(every, skip_special_tokens=False)
+    lines = torch.tensor(["\n" in piece for piece in pieces])
+    return lines, torch.tensor([piece.strip()[-1:] in {".", "!", "?"} for piece in pieces])
 
 
 def shipped_eraser(slug: str) -> Path | None:
