@@ -105,10 +105,10 @@ def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     out = Console(highlight=False, markup=False)
     erased = ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
     out.print(f"{session.document.title}: {len(session.context.ids):,} tokens in context, erased: {erased}")
-    table = Table(box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE, pad_edge=False, padding=0)
     table.add_column("method", no_wrap=True)
     for column in FIGURES:
-        table.add_column(column, justify="right", min_width=6)
+        table.add_column(column, justify="right", min_width=max(map(len, column.split())))
     for answer in answers:
         if answer.error is None:
             table.add_row(answer.method, *figures(answer))

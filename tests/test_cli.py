@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from kveraser_core.answers import FIGURES
 from kveraser_core.cli import main
 from tests.conftest import TEXT
 
@@ -63,6 +64,7 @@ def test_tables_for_people(run):
     code, printed = run("compare", "--erase", OLD)
     assert code == 0
     assert "local_repair" in printed.out
+    assert all(word in printed.out for column in FIGURES for word in column.split())
     assert "No eraser is loaded" in printed.out
     code, printed = run("ask")
     assert code == 0
