@@ -227,6 +227,27 @@ def test_training_lowers_the_loss_and_leaves_the_backbone_alone(llama, tmp_path)
     assert load_adapter(tiny_model("llama"), tmp_path / "out").config.r == 16
 
 
+def test_a_step_counts_an_example_by_the_share_of_its_kl(llama, save_adapter, tmp_path):
+    """A change of the logarithm of KL and noise is the KL's change divided by both."""
+    (tmp_path / "a.txt").write_text(prose(1))
+    always = Mixture(Corpus(llama, [tmp_path / "a.txt"]), None, shortest=80, longest=120).example(random.Random(0))
+    folder = save_adapter()
+    llama.eraser = load_adapter(llama.model, folder, torch.float32)
+    weights = list(llama.eraser.weights.values())
+    for weight in weights:
+        weight.requires_grad_(True)
+    distiller = Distiller(llama)
+    loss = distiller.loss(always, distiller.methods[0])
+    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    norm = sum(gradient.square().sum() for gradient in gradients if gradient is not None).sqrt()
+
+    mixture, recipe = SimpleNamespace(example=lambda rng: always), Recipe(steps=1, contexts_per_step=1)
+    train(llama, mixture, recipe, tmp_path / "out", start_from=folder)
+    row = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
+    assert row["loss"] == pytest.approx(loss.item(), rel=1e-3)
+    assert row["gradient_norm"] == pytest.approx((norm / (loss + 1e-3)).item(), rel=1e-3)
+
+
 def test_a_stopped_run_goes_on_to_the_same_result(tokenizer, squad, tmp_path):
     (tmp_path / "a.txt").write_text(prose(1, 400))
 
