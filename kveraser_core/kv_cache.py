@@ -192,11 +192,12 @@ class EditableCache(Cache):
         )
 
     def write(self, slots: Slots) -> None:
-        """Write copied slots back to where they were taken from."""
+        """Write copied slots back to where they were taken from, also those that were dropped since."""
         end = slots.start + slots.keys[0].shape[2]
         for layer, keys, values in zip(self.editable, slots.keys, slots.values, strict=True):
             layer.key_buffer[:, :, slots.start : end] = keys
             layer.value_buffer[:, :, slots.start : end] = values
+            layer.length = max(layer.length, end)
 
     def append(self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0) -> None:
         """Append the slots `[start, end)` of `source`, their keys moved by `shift` positions."""

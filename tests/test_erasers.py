@@ -259,16 +259,49 @@ def test_kveraser_repair_writes_what_kveraser_does_and_recomputes_scattered_toke
     assert same(states(context.cache), before)
 
 
-@pytest.mark.parametrize("lookahead", [None, 9])
-def test_kveraser_repair_of_everything_leaves_full_recomputes_suffix(context, spans, save_adapter, lookahead):
-    load_eraser(context, save_adapter, zero=True, lookahead=lookahead)
+def test_kveraser_repair_of_everything_leaves_full_recomputes_suffix(context, spans, save_adapter):
+    load_eraser(context, save_adapter, zero=True)
     exact = states(get_method("full_recompute").erase(context, spans).cache)
     erased = KVEraserRepair(k=len(context.ids)).erase(context, spans)
-    gaps = [Span(slots.end, tokens.end) for slots, tokens in ahead(context, spans, lookahead or 0)]
-    seen = moved_together(context, states(erased.cache), gaps, kept_slots(context, gaps))
+    seen = moved_together(context, states(erased.cache), spans, kept_slots(context, spans))
     gap = sum(map(len, spans))
     rotation = context.cache.rotation
     close(seen, [(rotation.shift(keys, number, gap), values) for number, (keys, values) in enumerate(exact)])
+
+
+@pytest.mark.parametrize(
+    ("name", "behind"), [("kveraser", 0), ("kveraser", 9), ("kveraser_repair", 0), ("kveraser_repair", 41)]
+)
+def test_where_all_that_is_behind_is_read_the_erase_is_full_recompute(name, behind, context, save_adapter):
+    load_eraser(context, save_adapter, lookahead=9)
+    before = states(context.cache)
+    end = len(context.ids) - behind
+    span = Span(end - 12, end)
+    exact = states(get_method("full_recompute").erase(context, [span]).cache)
+    erased = get_method(name).erase(context, [span])
+    close(states(erased.cache), exact)
+    assert erased.cache.next_position == erased.cache.length == len(context.ids) - 12
+    assert erased.cache.layout is None
+    assert erased.extra_bytes == (12 + behind) * context.cache.used_bytes // erased.cache.length
+    erased.release()
+    assert same(states(context.cache), before)
+    assert context.cache.next_position == len(context.ids)
+
+
+def test_one_token_more_behind_and_the_erase_is_not_full_recompute(context, save_adapter):
+    load_eraser(context, save_adapter, lookahead=9)
+    end = len(context.ids) - 10
+    assert get_method("kveraser").erase(context, [Span(end - 12, end)]).cache.length == len(context.ids)
+
+
+def test_between_several_spans_all_may_be_read(context, save_adapter):
+    load_eraser(context, save_adapter, lookahead=9)
+    spans, before = several(context), states(context.cache)
+    exact = states(get_method("full_recompute").erase(context, spans).cache)
+    erased = get_method("kveraser_repair:600").erase(context, spans)
+    close(states(erased.cache), exact)
+    erased.release()
+    assert same(states(context.cache), before)
 
 
 def test_an_eraser_with_lookahead_writes_the_tokens_behind_a_span_over_its_slots(context, spans, save_adapter):
@@ -305,7 +338,7 @@ def test_looking_ahead_with_a_zero_adapter_answers_as_local_repair_does(context,
 
 
 @pytest.mark.parametrize("lookahead", [None, 9])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, "kveraser_repair:6"])
 def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, lookahead, context, spans, save_adapter):
     load_eraser(context, save_adapter, lookahead=lookahead)
     erased = get_method(name).erase(context, spans)
@@ -313,7 +346,7 @@ def test_a_question_behind_an_erased_cache_sees_what_it_holds(name, lookahead, c
     held, position = states(erased.cache), erased.cache.next_position
     back = sum(map(len, spans))
     past = held
-    if name.startswith("kveraser"):
+    if name.startswith("kveraser") and len(held[0][0][0, 0]) == len(context.ids):  # else it is full recompute
         gaps = spans
         if lookahead:
             gaps = [Span(slots.end, tokens.end) for slots, tokens in ahead(context, spans, lookahead)]

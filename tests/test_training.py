@@ -160,7 +160,7 @@ def test_assemble_by_hand():
     assert made.kept_ids == [1, 5, 2, 3, 4]
 
 
-@pytest.mark.parametrize("name", ["kveraser", "kveraser_repair"])
+@pytest.mark.parametrize("name", ["kveraser", "kveraser_repair:4"])
 def test_the_loss_is_the_kl_of_plain_passes(llama, save_adapter, name):
     """For one span and a question of each kind, the whole erase done again by transformers and PEFT."""
     folder = save_adapter()
@@ -198,7 +198,7 @@ def test_the_loss_is_the_kl_of_plain_passes(llama, save_adapter, name):
     read(plain, exact, [*before, *behind])
     read(plain, original, [*head, *ids])
     read(plain, edited, before)
-    again = 12 if name == "kveraser" else len(behind)  # there are fewer than 32 tokens to read again
+    again = 12 if name == "kveraser" else 16  # the first are always among the stalest
     read(erasing, edited, behind[:again])
     rotation, rest = llama.new_cache(1).rotation, len(before) + len(span) + again
     for number, layer in enumerate(original.layers):

@@ -17,6 +17,7 @@ class KVEraser(EraseMethod):
     tokens behind the span instead, at most as many as the span has: their states take the span's slots,
     right behind the prefix, and neither what is left of the span nor these tokens' own slots are seen
     any more. That is what a question about the seam reads, and no state made from the span can stand in for it.
+    Where so little stands behind the spans that all of it is read, it is read as it stands: that is full recompute.
 
     The gap is closed by the layout alone: what stands behind a span is read from as much nearer to what
     stands before it, and nothing but the span's slots is written. Their originals are set aside and
@@ -24,16 +25,31 @@ class KVEraser(EraseMethod):
     """
 
     name = "kveraser"
+    k: int = 0
+    """Tokens behind each span that are read again in place."""
+
     summary = "Steering states made from what follows overwrite the passage's; nothing else is touched."
 
     def passes(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
         """What the erase reads, pass by pass: what stands further left in a pass may be seen by the rest of it."""
+        if self.exact(context, spans):
+            start, ids = spans[0].start, _behind(context, spans)
+            slots, layout = range(start, start + len(ids)), Layout(context.cache.rotation, (Piece(0),))
+            return [
+                [Rewrite(ids[at : at + CHUNK], [*slots[at : at + CHUNK]], layout, erasing=False)]
+                for at in range(0, len(ids), CHUNK)
+            ]
         passes = []
         for steering, repaired in zip(self._steering(context, spans), self._repaired(context, spans), strict=True):
             passes += [[part] for part in steering[:-1]]
             if last := [*steering[-1:], *repaired]:
                 passes.append(last)
         return passes
+
+    def exact(self, context: Context, spans: Sequence[Span]) -> bool:
+        """Whether all that stands behind the spans is read, which an eraser without lookahead does not do."""
+        unread = kept(context, self.unseen(context, spans))[1:]
+        return context.backbone.needed_eraser.lookahead is not None and all(len(rest) <= self.k for rest in unread)
 
     def _steering(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
         """For each span what is written over its slots, `CHUNK` tokens at a time."""
@@ -93,14 +109,21 @@ class KVEraser(EraseMethod):
     def begin(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
         cache, backbone = context.cache, context.backbone
         passes = self.passes(context, spans)
+        exact = self.exact(context, spans)
         slots = [slot for parts in passes for part in parts for slot in part.slots]
         written = merge_spans(Span(slot, slot + 1) for slot in slots)
+        if exact:  # the cache ends where it would without the spans
+            written = [Span(spans[0].start, len(context.ids))]
         aside = [cache.slots(run.start, run.end) for run in written]
 
         def restore() -> None:
-            cache.layout, cache.next_position = None, len(context.ids)
+            cache.layout = None
             for original in aside:
                 cache.write(original)
+            cache.next_position = len(context.ids)
+
+        if exact:
+            cache.truncate(spans[0].start + len(slots))
 
         try:
             for parts in passes[:-1]:
@@ -108,10 +131,15 @@ class KVEraser(EraseMethod):
         except BaseException:
             restore()
             raise
-        cache.layout = self.layout(context, spans)
+        cache.layout = None if exact else self.layout(context, spans)
         cache.next_position = len(context.ids) - sum(map(len, spans))
         extra = sum(original.nbytes for original in aside)
         return ErasedCache(cache, extra, restore, passes[-1] if passes else ())
+
+
+def _behind(context: Context, spans: Sequence[Span]) -> list[int]:
+    """The tokens between and behind `spans`."""
+    return [token for rest in kept(context, spans)[1:] for token in context.ids[rest.start : rest.end]]
 
 
 def closed(context: Context, unseen: Sequence[Span], until: int) -> Layout:

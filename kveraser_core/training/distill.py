@@ -89,12 +89,16 @@ class Distiller:
     def loss(self, example: Example, method: KVEraser) -> Tensor:
         """The mean KL in nats over the answers' tokens, a scalar with gradients to the eraser's weights.
 
+        0 where so little stands behind the spans that the erase is full recompute.
+
         The first question is answered by the teacher itself, as it is when methods are measured; the
         others have the answers of the example.
         """
         with torch.no_grad():
             context = read_context(self.backbone, example.ids)
             spans = [span.shifted(context.document_start) for span in example.spans]
+            if method.exact(context, spans):
+                return torch.zeros(())
             exact = close_gaps(context, spans, recompute=len(context.ids))
             packed = _Packed(self._turns(example, exact))
             teacher = self._logits(_states(exact), exact.next_position, packed)

@@ -64,7 +64,7 @@ def train(
             rng = random.Random(f"{recipe.seed}/{step}/{number}/{accelerator.process_index}")  # noqa: S311
             method = distiller.methods[number % len(distiller.methods)]
             loss = distiller.loss(mixture.example(rng), method)
-            if loss.requires_grad:  # not where no token stands behind the spans
+            if loss.requires_grad:  # not where the erase is full recompute
                 ((loss + _NOISE).log() / recipe.contexts_per_step).backward()
             losses.append(loss.item())
         for weight in weights:
