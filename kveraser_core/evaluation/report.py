@@ -57,7 +57,7 @@ def _by_task(rows: list[Row], tasks: list[str]) -> list[str]:
     lines = []
     for group in groups:
         shown = sorted({row["tokens"] for row in group})
-        n = len(_examples(group)) / len({row["task"] for row in group})
+        n = sum(row["method"] == REFERENCE for row in group) / len({row["task"] for row in group})
         title = f"{shown[0]:,} tokens" if len(shown) == 1 else f"{shown[0]:,} to {shown[-1]:,} tokens"
         lines += [f"| {title}, n = {n:g} a task | {' | '.join(tasks)} |", "| --- " * (len(tasks) + 1) + "|"]
         for method in measured_methods(group):
@@ -72,22 +72,21 @@ def _by_task(rows: list[Row], tasks: list[str]) -> list[str]:
 
 def _table(rows: list[Row], title: str) -> list[str]:
     """Every figure of every method over `rows`."""
-    reference = _examples(rows)
-    right = sum(row["correct"] for row in reference.values())
+    examples = [row for row in rows if row["method"] == REFERENCE]
+    right = sum(row["correct"] for row in examples)
     lines = [
-        f"{title}, n = {len(reference)}, of which full recompute answers {right} right",
+        f"{title}, n = {len(examples)}, of which full recompute answers {right} right",
         "",
         _COLUMNS,
         "| --- " * (_COLUMNS.count("|") - 1) + "|",
     ]
     for method in measured_methods(rows):
         own = [row for row in rows if row["method"] == method]
-        differences = [100 * (row["correct"] - reference[_key(row)]["correct"]) for row in own]
         cells = [
             _mean((row["kl"] for row in own), "{:.4f}"),
             _mean((row["top1"] for row in own), "{:.3f}"),
             _mean((row["correct"] for row in own), "{:.3f}"),
-            _mean(differences, "{:+.1f}"),
+            _mean((100 * (row["correct"] - row["reference_correct"]) for row in own), "{:+.1f}"),
             f"{sum(row['correct'] for row in own if row['reference_correct'])} of {right}",
             _mean((exact_match(row["answer"], row["gold"]) for row in own), "{:.3f}"),
             _mean((row["f1"] for row in own), "{:.3f}"),
@@ -98,15 +97,6 @@ def _table(rows: list[Row], title: str) -> list[str]:
         ]
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
     return [*lines, ""]
-
-
-def _examples(rows: list[Row]) -> dict[tuple[str, int, int], Row]:
-    """Full recompute's row of every example."""
-    return {_key(row): row for row in rows if row["method"] == REFERENCE}
-
-
-def _key(row: Row) -> tuple[str, int, int]:
-    return row["task"], row["tokens"], row["number"]
 
 
 def _mean(values: Iterable[float], form: str) -> str:
