@@ -19,10 +19,20 @@ class PackedLinear(nn.Linear):
         return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
 
 
+def packs(dtype: torch.dtype) -> bool:
+    """Whether oneDNN packs weights of `dtype` on this CPU: bf16 and fp16 not on every one."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if dtype == torch.float16:
+        return bool(torch.ops.mkldnn._is_mkldnn_fp16_supported())
+    return dtype == torch.float32
+
+
 def pack(model: nn.Module) -> None:
-    """Pack the weights of every plain linear layer of `model` that is on the CPU, in place of the others."""
-    if torch.backends.mkldnn.is_available():
-        _convert(model, nn.Linear, PackedLinear, lambda weight: torch.ops.mkldnn._reorder_linear_weight(weight, 1))
+    """Pack the weights of every plain linear layer of `model` that is on the CPU and of a dtype that it packs."""
+    _convert(model, nn.Linear, PackedLinear, lambda weight: torch.ops.mkldnn._reorder_linear_weight(weight, 1))
 
 
 def unpack(model: nn.Module) -> None:
@@ -37,6 +47,6 @@ def _convert(
     model: nn.Module, source: type[nn.Linear], target: type[nn.Linear], change: Callable[[Tensor], Tensor]
 ) -> None:
     for module in model.modules():
-        if type(module) is source and module.weight.device.type == "cpu":
+        if type(module) is source and module.weight.device.type == "cpu" and packs(module.weight.dtype):
             module.weight = nn.Parameter(change(module.weight.detach()), requires_grad=False)
             module.__class__ = target

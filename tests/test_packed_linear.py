@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from kveraser_core.packed_linear import PackedLinear, pack, unpack
+from kveraser_core.packed_linear import PackedLinear, pack, packs, unpack
 from kveraser_core.panels import PanelLinear, use_panels
 
 
@@ -16,20 +16,36 @@ def test_packed_layers_give_what_plain_ones_give(dtype, bias, shape):
     exact = layer.double()(rows.double())
     layer.to(dtype)
     pack(layer)
-    assert type(layer[0]) is PackedLinear
+    assert type(layer[0]) is (PackedLinear if packs(dtype) else nn.Linear)
     tolerance = 1e-2 if dtype == torch.bfloat16 else 1e-6
     torch.testing.assert_close(layer(rows).double(), exact, atol=tolerance, rtol=tolerance)
 
 
-def test_unpacked_weights_are_the_same_and_let_gradients_pass():
+def test_weights_of_a_dtype_that_this_processor_cannot_pack_stay_plain(monkeypatch):
+    monkeypatch.setattr("kveraser_core.packed_linear.packs", lambda dtype: dtype == torch.float32)
+    model = nn.Sequential(nn.Linear(24, 16).bfloat16(), nn.Linear(16, 8)).requires_grad_(False)
+    before = model[0].weight.clone()
+    pack(model)
+    assert [type(layer) for layer in model] == [nn.Linear, PackedLinear]
+    assert torch.equal(model[0].weight, before)
+
+
+def test_integers_and_doubles_are_never_packed():
+    assert packs(torch.float32) == torch.backends.mkldnn.is_available()
+    assert not packs(torch.float64)
+    assert not packs(torch.int8)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_unpacked_weights_are_the_same_and_let_gradients_pass(dtype):
     torch.manual_seed(0)
-    layer = nn.Sequential(nn.Linear(24, 16).bfloat16().requires_grad_(False))
+    layer = nn.Sequential(nn.Linear(24, 16).to(dtype).requires_grad_(False))
     before = layer[0].weight.clone()
     pack(layer)
     unpack(layer)
     assert type(layer[0]) is nn.Linear
     assert torch.equal(layer[0].weight, before)
-    row = torch.randn(1, 24, dtype=torch.bfloat16, requires_grad=True)
+    row = torch.randn(1, 24, dtype=dtype, requires_grad=True)
     layer(row).sum().backward()
     assert row.grad is not None
 
