@@ -1,13 +1,17 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test check bench-peers
+.PHONY: run test soak check bench-peers
 
 run: .venv/.ready
 	$(BIN)/python app.py
 
 test: .venv/.ready
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+# What runs for minutes and is no part of `make test`.
+soak: .venv/.ready
+	$(BIN)/python -m pytest -m soak
 
 # Gradio writes stubs beside its components; mypy would believe old ones.
 check: .venv/.ready
