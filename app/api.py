@@ -66,7 +66,7 @@ class Api:
             "title": document.title,
             "pages": document.page_count,
             "characters": len(document.text),
-            "tokens": len(session.context.ids),
+            "tokens": session.tokens,
         }
 
     def erase(

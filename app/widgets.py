@@ -47,11 +47,11 @@ def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
     about = {"window": backbone.window, "model": backbone.name, "device": backbone.device.type}
     if workspace is None:
         return about
-    context, document = workspace.session.context, workspace.session.document
+    session, document = workspace.session, workspace.session.document
     return about | {
         "title": document.title,
-        "tokens": len(context.ids),
-        "memory_mb": context.cache.used_bytes / 2**20,
+        "tokens": session.tokens,
+        "memory_mb": session.used_bytes / 2**20,
         "pages": document.page_count,
     }
 

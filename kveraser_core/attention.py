@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 from kveraser_core.attention_parts import attend, attend_up_to, merge
-from kveraser_core.layout import Layout, Piece, layout_of
+from kveraser_core.layout import LaidOutKeys, Layout, Piece
 
 NAME = "kveraser"
 
@@ -42,15 +42,14 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
 
 
 def cached_attention(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
+    query: Tensor, key: Tensor | LaidOutKeys, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
 ) -> Tensor:
-    """Attention to cached keys, read by the layout that they carry; shapes as in `causal_attention`.
+    """Attention to cached keys, read by their layout where they have one; shapes as in `causal_attention`.
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
-    layout = layout_of(key)
-    if layout is not None:
-        return layout_attention(query, key, value, scale, layout, layer, mask)
+    if isinstance(key, LaidOutKeys):
+        return layout_attention(query, key.keys, value, scale, key.layout, layer, mask)
     if mask is None:
         return causal_attention(query, key, value, scale)
     return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=mask, scale=scale)
@@ -110,7 +109,7 @@ def _expanded(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor
 def _attention_forward(
     module: torch.nn.Module,
     query: Tensor,
-    key: Tensor,
+    key: Tensor | LaidOutKeys,
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,

@@ -8,6 +8,7 @@ It knows nothing about documents or questions.
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from kveraser_core.adapters import Adapter, load_adapter
 from kveraser_core.block_pass import BlockPass
 from kveraser_core.decoder_pass import DecoderPass
 from kveraser_core.errors import KVEraserError
+from kveraser_core.generate_guard import guard
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Rewrite
 from kveraser_core.packed_linear import pack
@@ -62,7 +64,8 @@ class Backbone:
             self._row_pass = RowPass.of(model, turns)
             self._pass = BlockPass.of(model, turns) or DecoderPass(model)
         self._low_rank: tuple[Adapter, Any] | None = None
-        self.tokenizer = tokenizer
+        guard(model)
+        self.tokenizer = deepcopy(tokenizer)  # encoding text as data changes its state
         self.breaks = _breaks(tokenizer)
         self.name = name
         self.window: int = model.config.max_position_embeddings
@@ -199,6 +202,11 @@ class Backbone:
             if self._pass:
                 eraser = self._low_rank_of(self.needed_eraser) if self._erasing else None
                 return self._pass(token_ids, cache, wanted, eraser)
+            if self.model.config._attn_implementation != attention.NAME:
+                raise UnsupportedModel(
+                    f"{self.name} runs with {self.model.config._attn_implementation} attention, which does not know "
+                    f'what is erased: call model.set_attn_implementation("{attention.NAME}") first.'
+                )
             ids = torch.tensor([token_ids], device=self.device)
             positions = cache.positions(len(token_ids)).to(self.device)[None]
             out = self.model.get_decoder()(
@@ -246,6 +254,12 @@ class Backbone:
                 yield
             finally:
                 self._erasing = False
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """The caller's own passes through `model` inside this block are those of the model without an eraser."""
+        with nullcontext() if self._pass else self.lock:  # else an erase swaps the model's modules
+            yield
 
     def _low_rank_of(self, eraser: Adapter) -> Any:
         """What `eraser` adds to the projections, as passes take it; made once."""

@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 
 from kveraser_core.adapters import Adapter
 from kveraser_core.attention import cached_attention
-from kveraser_core.kv_cache import EditableCache, EditableLayer
+from kveraser_core.cache_layer import EditableLayer
+from kveraser_core.kv_cache import EditableCache
 from kveraser_core.rope import rotated
 from kveraser_core.row_pass import PROJECTIONS
 

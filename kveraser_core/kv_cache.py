@@ -17,19 +17,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache
 
-from kveraser_core.errors import KVEraserError
-from kveraser_core.layout import Layout, laid_out
+from kveraser_core.cache_layer import EditableLayer, Loan
+from kveraser_core.layout import Layout
 from kveraser_core.rope import KeyRotation
-
-
-class CacheFull(KVEraserError):
-    """More tokens than the cache has slots for."""
-
-
-class OutOfMemory(KVEraserError):
-    """The device has no room for the cache."""
 
 
 @dataclass(frozen=True)
@@ -45,85 +37,6 @@ class Slots:
         return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
 
-class EditableLayer(CacheLayerMixin):
-    """One layer's keys and values: `[1, kv_heads, capacity, head_dim]` each, `length` slots filled."""
-
-    is_sliding = False
-    is_croppable = True
-
-    def __init__(self, number: int, capacity: int) -> None:
-        super().__init__()
-        self.number, self.capacity = number, capacity
-        self.length = 0
-        self.layout: Layout | None = None
-        self.targets: Tensor | None = None
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        self.dtype, self.device = key_states.dtype, key_states.device
-        shape = (*key_states.shape[:2], self.capacity, key_states.shape[3])
-        try:
-            with torch.inference_mode(False):
-                self.key_buffer = torch.empty(shape, dtype=self.dtype, device=self.device)
-                self.value_buffer = torch.empty(shape, dtype=self.dtype, device=self.device)
-        except RuntimeError as error:
-            wanted = key_states.shape[1] * key_states.shape[3] * self.capacity * key_states.element_size() * 2
-            raise OutOfMemory(
-                f"There is no memory left for a cache of {self.capacity:,} tokens "
-                f"({wanted / 2**20:,.0f} MB a layer): load fewer pages or close another document."
-            ) from error
-        self.is_initialized = True
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
-    ) -> tuple[Tensor, Tensor]:
-        """Write the states of new tokens behind the last slot; return views of all filled slots."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        if self.layout:
-            key_states = self.layout.joining(key_states, self.number)
-        if self.targets is not None:
-            self.key_buffer[:, :, self.targets] = key_states
-            self.value_buffer[:, :, self.targets] = value_states
-            keys, values = self.filled()
-            return laid_out(keys, self.layout), values
-        start, end = self.extend(key_states.shape[2])
-        self.key_buffer[:, :, start:end] = key_states
-        self.value_buffer[:, :, start:end] = value_states
-        keys, values = self.filled()
-        return laid_out(keys, self.layout), values
-
-    def extend(self, tokens: int) -> tuple[int, int]:
-        """Take `tokens` more slots, for states yet to be written; their start and end. Raises `CacheFull`."""
-        start, end = self.length, self.length + tokens
-        if end > self.capacity:
-            raise CacheFull(
-                f"The cache has room for {self.capacity - start:,} more tokens and {tokens:,} were to be "
-                "written: ask a shorter question, drop earlier turns or allow fewer answer tokens."
-            )
-        self.length = end
-        return start, end
-
-    def filled(self) -> tuple[Tensor, Tensor]:
-        """Views of the filled slots' keys and values, `[1, kv_heads, length, head_dim]` each."""
-        return self.key_buffer[:, :, : self.length], self.value_buffer[:, :, : self.length]
-
-    def get_seq_length(self) -> int:
-        return self.length
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.length + query_length, 0
-
-    def get_max_length(self) -> int:
-        return self.capacity
-
-    def crop(self, tokens_to_remove: int) -> None:
-        if self.is_initialized:
-            self.length -= abs(tokens_to_remove)
-
-    def reset(self) -> None:
-        self.length = 0
-
-
 class EditableCache(Cache):
     """A cache of at most `capacity` tokens for one sequence (batch size 1) of one model."""
 
@@ -132,6 +45,8 @@ class EditableCache(Cache):
         super().__init__(layers=list(self.editable))
         self.rotation = rotation
         self.capacity = capacity
+        self.ids: tuple[int, ...] | None = None
+        """The tokens that a lent cache stands for, which `generate` must begin with."""
         self._position_lead = 0
 
     @classmethod
@@ -142,6 +57,22 @@ class EditableCache(Cache):
     def another(self, capacity: int) -> "EditableCache":
         """An empty cache for the same model."""
         return EditableCache(self.rotation, len(self.editable), capacity)
+
+    @contextmanager
+    def lent(self, ids: Sequence[int]) -> Iterator["EditableCache"]:
+        """A cache of its own over the same slots, which stand for `ids`, to generate with inside the block.
+
+        What is appended to it is not part of this cache, and it raises `CacheClosed` after the block.
+        """
+        loan = Loan(self.length)
+        cache = self.another(self.capacity)
+        cache.editable = [layer.lent(loan) for layer in self.editable]
+        cache.layers = list(cache.editable)
+        cache.ids, cache._position_lead = tuple(ids), self._position_lead
+        try:
+            yield cache
+        finally:
+            loan.over = True
 
     @property
     def length(self) -> int:
@@ -176,12 +107,17 @@ class EditableCache(Cache):
         """Bytes of the filled slots, keys and values of all layers."""
         return sum(states.nbytes for layer in self.editable if layer.is_initialized for states in layer.filled())
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of all slots, those not filled included."""
+        return sum(buffer.nbytes for layer in self.editable for buffer in layer.buffers())
+
     def truncate(self, length: int) -> None:
         """Drop all slots from `length` on; the next position moves back by as many."""
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot truncate {self.length} slots to {length}")
         for layer in self.editable:
-            layer.length = length
+            layer.crop(layer.length - length)
 
     def slots(self, start: int, end: int) -> Slots:
         """Copies of the slots `[start, end)`."""

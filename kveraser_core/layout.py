@@ -6,10 +6,22 @@ touched, and nothing is done that grows with the context.
 """
 
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from torch import Tensor
 
+from kveraser_core.errors import KVEraserError
 from kveraser_core.rope import KeyRotation
+
+
+class UnreadableKeys(KVEraserError):
+    """An attention that does not know which slots of an edited cache are erased."""
+
+
+_UNREADABLE = (
+    "This cache has an erased passage, which the model's attention would still read: call "
+    'model.set_attn_implementation("kveraser") first, or ask through the session.'
+)
 
 
 @dataclass(frozen=True)
@@ -54,16 +66,29 @@ class Rewrite:
     erasing: bool = True
 
 
-def laid_out(keys: Tensor, layout: Layout | None) -> Tensor:
-    """`keys`, a fresh view, carrying the layout that attention is to read them by.
+class LaidOutKeys:
+    """The keys of a cache that has a layout, `[1, kv_heads, length, head_dim]`, for an attention that reads by it.
 
-    Between a cache and the attention function transformers passes nothing but the tensors, so the layout
-    goes with the keys; that way `generate` and every other caller of the model reads an edited cache right.
+    It is no tensor on purpose: an attention that knows nothing of layouts would see erased slots. It raises
+    `UnreadableKeys` instead, whatever it does with them.
     """
-    keys.kv_layout = layout  # type: ignore[attr-defined]
-    return keys
+
+    def __init__(self, keys: Tensor, layout: Layout) -> None:
+        self.keys, self.layout = keys, layout
+
+    @classmethod
+    def __torch_function__(cls, *_: object, **__: object) -> NoReturn:
+        raise UnreadableKeys(_UNREADABLE)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__") and name.endswith("__"):  # asked by Python itself, when it copies
+            raise AttributeError(name)
+        raise UnreadableKeys(_UNREADABLE)
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise UnreadableKeys(_UNREADABLE)
 
 
-def layout_of(keys: Tensor) -> Layout | None:
-    """The layout that `keys` carry."""
-    return getattr(keys, "kv_layout", None)
+def laid_out(keys: Tensor, layout: Layout | None) -> Any:
+    """What an attention gets to read: `keys` themselves, or `LaidOutKeys` where there is a `layout`."""
+    return keys if layout is None else LaidOutKeys(keys, layout)

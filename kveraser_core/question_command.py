@@ -50,7 +50,7 @@ def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> d
         "document": session.document.title,
         "model": session.backbone.name,
         "eraser": eraser.source if eraser else None,
-        "context_tokens": len(session.context.ids),
+        "context_tokens": session.tokens,
         "spans": [
             {
                 "start": span.characters.start,
@@ -104,7 +104,7 @@ def _stream(session: DocumentSession, question: str, method: str, sampling: Samp
 def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     out = Console(highlight=False, markup=False)
     erased = ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
-    out.print(f"{session.document.title}: {len(session.context.ids):,} tokens in context, erased: {erased}")
+    out.print(f"{session.document.title}: {session.tokens:,} tokens in context, erased: {erased}")
     table = Table(box=SIMPLE, pad_edge=False, padding=0)
     table.add_column("method", no_wrap=True)
     for column in FIGURES:

@@ -5,9 +5,10 @@ cache when a passage is erased; a question is answered from it and leaves nothin
 session wait for one another, whichever thread they come from.
 """
 
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,13 +21,20 @@ from kveraser_core.erasers import METHODS, get_method
 from kveraser_core.erasers.base import ErasedCache, kept
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
-from kveraser_core.kv_cache import synchronize
+from kveraser_core.kv_cache import EditableCache, synchronize
 from kveraser_core.layout import Rewrite
 from kveraser_core.prompts import Turn
+from kveraser_core.session_lock import SessionLock
 from kveraser_core.spans import Span, TokenMap, check_span, merge_spans
 from kveraser_core.window import check_fits
 
 REFERENCE = "full_recompute"
+HISTORY = 100
+"""How many changes can be taken back."""
+
+
+class NoCache(KVEraserError):
+    """A method whose cache does not stand for the tokens that are not erased."""
 
 
 class QuestionError(KVEraserError):
@@ -57,14 +65,14 @@ class DocumentSession:
     """A document that has been read, with passages erased from it."""
 
     def __init__(self, context: Context, document: Document, token_map: TokenMap) -> None:
-        self.context = context
+        self._context = context
         self.backbone = context.backbone
         self.document = document
         self._token_map = token_map
-        self._lock = threading.Lock()
+        self._lock = SessionLock()
         self._spans: tuple[Span, ...] = ()
-        self._before: list[tuple[Span, ...]] = []
-        self._after: list[tuple[Span, ...]] = []
+        self._before: deque[tuple[Span, ...]] = deque(maxlen=HISTORY)
+        self._after: deque[tuple[Span, ...]] = deque(maxlen=HISTORY)
         self._standing: _Standing | None = None
 
     @classmethod
@@ -93,13 +101,66 @@ class DocumentSession:
     @property
     def kept_ids(self) -> list[int]:
         """The token ids of what the model has read, without what is erased."""
-        pieces = kept(self.context, self._spans)
-        return [token for piece in pieces for token in self.context.ids[piece.start : piece.end]]
+        pieces = kept(self._context, self._spans)
+        return [token for piece in pieces for token in self._context.ids[piece.start : piece.end]]
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the model has read: the prompt's opening and the document, erased passages included."""
+        return len(self._context.ids)
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of the states of `tokens`."""
+        return self._context.cache.used_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that the session's caches take, with the room that they keep for questions and answers."""
+        caches = {self._context.cache}
+        if standing := self._standing:
+            caches.add(standing.erased.cache)
+        return sum(cache.memory_bytes for cache in caches)
+
+    def question_ids(self, question: str, history: Sequence[Turn] = ()) -> list[int]:
+        """The token ids of `question`, after earlier turns, as `ask` puts it after the document.
+
+        Raises `QuestionError`.
+        """
+        if not question.strip():
+            raise QuestionError("The question is empty: type what you want to know.")
+        ids = self._context.prompt.question_ids(question.strip(), history)
+        room = self._context.headroom
+        if len(ids) >= room:
+            raise QuestionError(
+                f"The question with its earlier turns has {len(ids):,} tokens and there is room for "
+                f"{room - 1:,}: ask a shorter one or leave the earlier turns out."
+            )
+        return ids
+
+    @contextmanager
+    def cache(self, method: str | None = None) -> Iterator[EditableCache]:
+        """The cache of what is not erased, for a model's own `generate`: it goes on from `cache.ids`.
+
+        Inside the block no other call changes the session, after it the cache raises `CacheClosed`, and what was
+        appended is gone. The model's attention must be ours, or it raises `UnreadableKeys`. Raises `NoCache`
+        for a method that leaves erased text or a gap, and what the method raises.
+        """
+        name = method or self.default_method
+        with self._lock.held():
+            erased, ids = self._apply(name, self._spans).erased.cache, self.kept_ids
+            if erased.next_position != len(ids):
+                raise NoCache(
+                    f"{name} leaves no cache of just what is not erased: name a method that erases and closes the "
+                    "gap, such as local_repair."
+                )
+            with self.backbone.unchanged(), erased.lent(ids) as cache, self._lock.resting():
+                yield cache
 
     @property
     def tokens_behind(self) -> int:
         """How many tokens of the context stand behind the first erased passage; 0 with nothing erased."""
-        return len(self.context.ids) - self._spans[0].end if self._spans else 0
+        return len(self._context.ids) - self._spans[0].end if self._spans else 0
 
     def round_out(self, spans: Iterable[Span]) -> list[ErasedSpan]:
         """What erasing these character spans would erase; nothing is done. Raises `SpanError`."""
@@ -110,13 +171,13 @@ class DocumentSession:
 
         Raises `SpanError`, or what the method raises; nothing is erased then.
         """
-        with self._lock:
+        with self._lock.held():
             added = self._slots(spans)
             return self._change(tuple(merge_spans([*self._spans, *added])), method)
 
     def mark(self, spans: Iterable[Span]) -> None:
         """Erase character spans at the next question, by the method that it names. Raises `SpanError`."""
-        with self._lock:
+        with self._lock.held():
             marked = tuple(merge_spans([*self._spans, *self._slots(spans)]))
             if marked != self._spans:
                 self._release()
@@ -125,12 +186,12 @@ class DocumentSession:
 
     def undo(self) -> bool:
         """Take the last change back; false when there is none."""
-        with self._lock:
+        with self._lock.held():
             return self._step(self._before, self._after)
 
     def redo(self) -> bool:
         """Do again what `undo` took back last; false when there is nothing."""
-        with self._lock:
+        with self._lock.held():
             return self._step(self._after, self._before)
 
     @property
@@ -143,13 +204,13 @@ class DocumentSession:
 
     def restore(self, span: Span) -> None:
         """Bring back the erased passages that touch the character span. Raises `SpanError`."""
-        with self._lock:
+        with self._lock.held():
             (slots,) = self._slots([span])
             self._change(tuple(span for span in self._spans if span.end <= slots.start or span.start >= slots.end))
 
     def restore_all(self) -> None:
         """Bring back everything."""
-        with self._lock:
+        with self._lock.held():
             self._change(())
 
     def ask(
@@ -177,19 +238,24 @@ class DocumentSession:
         in the pass that reads the question, where the method can. The session is held until the iterator ends or
         is closed. Raises `QuestionError` and what the method raises.
         """
-        with self._lock:
+        with self._lock.held():
             name = method or self.default_method
-            prompt_ids = self._prompt_ids(question, history)
+            prompt_ids = self.question_ids(question, history)
             standing = self._apply(name, self._spans, asking=True)
             erased, left = standing.erased, standing.erased.left
             try:
                 fitting = self._fit(sampling, prompt_ids)
                 for piece in generate(self.backbone, erased.cache, prompt_ids, fitting, left):
                     erased.left = ()
-                    yield _answer(question, standing, piece, left) if isinstance(piece, Generated) else piece
+                    if isinstance(piece, Generated):
+                        answer = _answer(question, standing, piece, left)
+                    else:
+                        with self._lock.resting():
+                            yield piece
             finally:
                 if erased.left:
                     self._release()
+        yield answer
 
     def compare(
         self,
@@ -206,8 +272,8 @@ class DocumentSession:
         names = sorted(methods or METHODS, key=lambda name: name != REFERENCE)
         for name in names:
             get_method(name)
-        with self._lock:
-            prompt_ids = self._prompt_ids(question, history)
+        with self._lock.held():
+            prompt_ids = self.question_ids(question, history)
             reference: tuple[list[int], Tensor] | None = None
             try:
                 for name in names:
@@ -215,7 +281,8 @@ class DocumentSession:
                     try:
                         standing = self._apply(name, self._spans)
                     except KVEraserError as error:
-                        yield Answer(name, question, error=error)
+                        with self._lock.resting():
+                            yield Answer(name, question, error=error)
                         continue
                     cache = standing.erased.cache
                     *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))
@@ -227,27 +294,17 @@ class DocumentSession:
                     if reference:
                         ids, expected = reference
                         scores = agreement(expected, answer_logits(self.backbone, cache, prompt_ids, ids))
-                    yield _answer(question, standing, generated, (), *scores)
+                    answer = _answer(question, standing, generated, (), *scores)
+                    with self._lock.resting():
+                        yield answer
             finally:
                 self._release()
-
-    def _prompt_ids(self, question: str, history: Sequence[Turn]) -> list[int]:
-        if not question.strip():
-            raise QuestionError("The question is empty: type what you want to know.")
-        ids = self.context.prompt.question_ids(question.strip(), history)
-        room = self.context.headroom
-        if len(ids) >= room:
-            raise QuestionError(
-                f"The question with its earlier turns has {len(ids):,} tokens and there is room for "
-                f"{room - 1:,}: ask a shorter one or leave the earlier turns out."
-            )
-        return ids
 
     def _fit(self, sampling: Sampling | None, prompt_ids: Sequence[int]) -> Sampling:
         """`sampling` with no more answer tokens than there is room for."""
         wanted = sampling or Sampling()
-        used = self._standing.erased.cache.length if self._standing else len(self.context.ids)
-        capacity = self._standing.erased.cache.capacity if self._standing else self.context.cache.capacity
+        used = self._standing.erased.cache.length if self._standing else len(self._context.ids)
+        capacity = self._standing.erased.cache.capacity if self._standing else self._context.cache.capacity
         room = capacity - used - len(prompt_ids) + 1
         if room < 1:
             raise QuestionError("There is no room left for an answer: ask a shorter question.")
@@ -257,14 +314,16 @@ class DocumentSession:
         wanted = list(spans)
         for span in wanted:
             check_span(span, self.document.text)
-        start = self.context.document_start
+        start = self._context.document_start
         return merge_spans(self._token_map.to_tokens(span).shifted(start) for span in wanted)
 
     def _erased_span(self, slots: Span) -> ErasedSpan:
-        characters = self._token_map.to_characters(slots.shifted(-self.context.document_start))
+        characters = self._token_map.to_characters(slots.shifted(-self._context.document_start))
         return ErasedSpan(characters, self.document.text[characters.start : characters.end], len(slots))
 
     def _change(self, spans: tuple[Span, ...], method: str | None = None) -> float:
+        if method:
+            get_method(method)
         if spans == self._spans and not method:
             return 0.0
         seconds = self._apply(method or self.default_method, spans).seconds if spans else self._release()
@@ -277,7 +336,7 @@ class DocumentSession:
         self._before.append(self._spans)
         self._after.clear()
 
-    def _step(self, source: list[tuple[Span, ...]], other: list[tuple[Span, ...]]) -> bool:
+    def _step(self, source: deque[tuple[Span, ...]], other: deque[tuple[Span, ...]]) -> bool:
         if not source:
             return False
         self._release()
@@ -287,13 +346,14 @@ class DocumentSession:
 
     def _apply(self, method: str, spans: tuple[Span, ...], asking: bool = False) -> _Standing:
         """The erased cache of `method`, made unless it is in force already; a pass may be left if `asking`."""
+        named = get_method(method)
         standing = self._standing
         if standing and (standing.method, standing.slots) == (method, spans):
             return standing
         self._release()
-        device, way = self.backbone.device, get_method(method if spans else "none")
+        device, way = self.backbone.device, named if spans else METHODS["none"]
         started = time.perf_counter()
-        erased = way.begin(self.context, spans) if asking else way.erase(self.context, spans)
+        erased = way.begin(self._context, spans) if asking else way.erase(self._context, spans)
         synchronize(device)
         self._standing = _Standing(method, spans, erased, time.perf_counter() - started, bool(erased.left))
         return self._standing

@@ -23,14 +23,25 @@ from app.store import SessionStore, UnknownSession
 from app.texts import WORDS
 from app.widgets import cards, differing
 from app.workspace import AskedTurn, Comparison, Workspace
-from kveraser_core import documents, erasers, generation, kv_cache, session, spans, window
+from kveraser_core import (
+    cache_layer,
+    documents,
+    erasers,
+    generate_guard,
+    generation,
+    layout,
+    session,
+    session_lock,
+    spans,
+    window,
+)
 from kveraser_core.answers import Answer
 from kveraser_core.backbone import MissingEraser
+from kveraser_core.cache_layer import CacheFull
 from kveraser_core.documents import Document
 from kveraser_core.erasers import METHODS
 from kveraser_core.errors import KVEraserError
 from kveraser_core.generation import Sampling
-from kveraser_core.kv_cache import CacheFull
 from kveraser_core.session import DocumentSession, QuestionError
 from kveraser_core.spans import Span, SpanError
 
@@ -251,7 +262,9 @@ def test_marking_words_never_changes_the_answer(text, reference):
 
 def test_every_fault_a_user_can_meet_is_explained_in_chinese():
     known = json.loads((ROOT / "app/static/errors.zh.json").read_text(encoding="utf-8"))
-    for module in (documents, erasers, generation, kv_cache, session, spans, window):
+    for module in (
+        cache_layer, documents, erasers, generate_guard, generation, layout, session, session_lock, spans, window,
+    ):  # fmt: skip
         for name, thing in vars(module).items():
             if isinstance(thing, type) and issubclass(thing, KVEraserError) and thing is not KVEraserError:
                 assert name in known

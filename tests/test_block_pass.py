@@ -15,8 +15,8 @@ from transformers import (
 from kveraser_core.attention import NAME
 from kveraser_core.backbone import Backbone
 from kveraser_core.block_pass import BlockPass, shared_out
+from kveraser_core.cache_layer import CacheFull
 from kveraser_core.decoder_pass import DecoderPass
-from kveraser_core.kv_cache import CacheFull
 from kveraser_core.layout import Layout, Piece, Rewrite
 from tests.conftest import PROJECTIONS, tiny_config, tiny_model
 from tests.test_row_pass import as_read, close

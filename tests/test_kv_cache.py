@@ -3,7 +3,8 @@ import torch
 from transformers import DynamicCache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from kveraser_core.kv_cache import CacheFull, EditableCache, OutOfMemory
+from kveraser_core.cache_layer import CacheFull, OutOfMemory
+from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Layout, Piece
 from tests.conftest import tiny_model
 

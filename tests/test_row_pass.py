@@ -8,7 +8,7 @@ import torch
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 from kveraser_core.backbone import Backbone
-from kveraser_core.kv_cache import CacheFull
+from kveraser_core.cache_layer import CacheFull
 from kveraser_core.layout import Layout, Piece
 from kveraser_core.rope import Turns
 from kveraser_core.row_pass import PROJECTIONS, RowPass

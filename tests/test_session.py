@@ -24,7 +24,7 @@ def session(llama, save_adapter):
 
 
 def states(session):
-    return [tensor.clone() for layer in session.context.cache.editable for tensor in layer.filled()]
+    return [tensor.clone() for layer in session._context.cache.editable for tensor in layer.filled()]
 
 
 def same(left, right):
@@ -91,8 +91,8 @@ def test_an_erased_passage_is_answered_as_if_it_had_never_been_there(session):
     other = DocumentSession.load(session.backbone, without)
     assert other.backbone.tokenize(without.text)[0] == [
         token
-        for number, token in enumerate(session.context.ids[session.context.document_start :])
-        if not session._spans[0].start <= number + session.context.document_start < session._spans[0].end
+        for number, token in enumerate(session._context.ids[session._context.document_start :])
+        if not session._spans[0].start <= number + session._context.document_start < session._spans[0].end
     ]
     question = "What is the toll?"
     expected = other.ask(question, "none", sampling=Sampling(max_tokens=20))
@@ -105,8 +105,8 @@ def test_an_erase_that_was_timed_is_part_of_the_first_token(session):
     assert answer.method == "kveraser"
     assert answer.erase_s == seconds
     assert answer.ttft_s == pytest.approx(seconds + answer.question_prefill_s + answer.first_token_s)
-    assert answer.extra_bytes == session.spans[0].tokens * session.context.cache.used_bytes // len(
-        session.context.ids
+    assert answer.extra_bytes == session.spans[0].tokens * session._context.cache.used_bytes // len(
+        session._context.ids
     )
 
 
@@ -158,8 +158,8 @@ def test_streamed_pieces_are_the_answer(session):
 def test_earlier_turns_are_part_of_the_question(session):
     turn = Turn("What is the toll?", "Thirty coins.")
     with_history = session.ask("And for boats?", "none", [turn], Sampling(max_tokens=20))
-    ids = session.context.prompt.question_ids("And for boats?", [turn])
-    cache = session.context.cache
+    ids = session.question_ids("And for boats?", [turn])
+    cache = session._context.cache
     with cache.appending():
         hidden = session.backbone.encode(ids, cache)
     assert with_history.token_ids[0] == int(session.backbone.logits(hidden[-1:])[0].argmax())
@@ -217,9 +217,9 @@ def test_questions_that_cannot_be_asked(session, question):
 
 
 def test_an_answer_ends_where_the_room_does(session):
-    prompt = session.context.prompt.question_ids("What?")
+    prompt = session.question_ids("What?")
     answer = session.ask("What?", "none", sampling=Sampling(max_tokens=10**6))
-    room = session.context.headroom - len(prompt) + 1
+    room = session._context.headroom - len(prompt) + 1
     assert len(answer.token_ids) == room or answer.finished
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class _PastLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise NotImplementedError
 
-    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Any, Tensor]:
         if self.layout:
             key_states = self.layout.joining(key_states, self.number)
         keys = laid_out(torch.cat((self.past[0], key_states), dim=2), self.layout)
@@ -69,7 +70,7 @@ class _RewrittenLayer(_PastLayer):
         super().__init__(number, keys, values, layout)
         self.slots = slots
 
-    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Any, Tensor]:
         keys, values = self.past
         self.past = keys.index_copy(2, self.slots, key_states), values.index_copy(2, self.slots, value_states)
         return laid_out(self.past[0], self.layout), self.past[1]

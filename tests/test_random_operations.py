@@ -1,0 +1,51 @@
+"""Whatever is done to sessions, in whatever order and from whichever thread, nothing erased is read."""
+
+import os
+
+import pytest
+
+from kveraser_core import session_lock
+from kveraser_core.spans import Span
+from tests.conftest import tiny_model
+from tests.poison import ENGINES, use_engine
+from tests.random_operations import Operations, tiny_backbone
+
+SEED = int(os.environ.get("KVERASER_SEED", "0"))
+
+
+def survives(operations: Operations, count: int, threads: int, timeout_s: float) -> None:
+    tally = operations.run(count, threads, SEED, timeout_s)
+    print(f"{tally.done} operations, {tally.refused} refused, {tally.read_erased} read erased slots, {tally.faults}")
+    assert tally.faults == []
+    assert tally.read_erased == 0
+    assert count // 10 < tally.refused < count * 0.9  # both happen
+    assert operations.unchanged()
+
+
+@pytest.fixture(params=["llama", "qwen3"])
+def operations(request, tokenizer, save_adapter, monkeypatch):
+    monkeypatch.setattr(session_lock, "PATIENCE_S", 0.2)
+    kind = request.param
+    return Operations(tiny_backbone(tiny_model(kind), tokenizer, save_adapter(kind)), ["kveraser", "sdpa", "eager"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_random_operations_read_nothing_erased(operations, engine):
+    use_engine(operations.backbone, engine)
+    survives(operations, 400, threads=3, timeout_s=300)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ten_thousand_random_operations_read_nothing_erased(operations, engine):
+    use_engine(operations.backbone, engine)
+    survives(operations, 10_000, threads=3, timeout_s=3600)
+
+
+def test_the_poison_would_be_noticed(operations):
+    """The check itself: a session that reads an erased slot is counted."""
+    session = operations.sessions[0]
+    session.erase([Span(0, 60)], "mask")
+    session._standing.erased.cache = session._context.cache
+    session.ask("Who?", "mask")
+    assert operations.tally.read_erased > 0
