@@ -1,6 +1,11 @@
 """The web app: `python app.py`."""
 
-from app.main import main
+import signal
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the page is served Ctrl-C ends it at once, as SIGTERM does
+
+    from app.main import main
+    from app.process import end
+
+    end(main())

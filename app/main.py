@@ -1,14 +1,13 @@
 """Start the web app on this machine."""
 
 import argparse
+import signal
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from app.page import Page
-from app.server import serve
-from app.store import SessionStore
-from kveraser_core.backbone import Backbone
+from app.listener import listening
+from app.process import temporary_files
 from kveraser_core.errors import KVEraserError
 
 
@@ -21,10 +20,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--eraser", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     options = parser.parse_args(arguments)
     try:
-        backbone = Backbone.load(options.model, options.eraser)
-        store = SessionStore()
-        serve(Page(backbone, store).blocks, store, options.host, options.port)
+        _serve(options)
     except KVEraserError as error:
-        Console(stderr=True, markup=False).print(f"kveraser: {error}")
+        Console(stderr=True, markup=False).print(f"kveraser: {error}", soft_wrap=True)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def _serve(options: argparse.Namespace) -> None:
+    with listening(options.host, options.port) as listener:
+        from app.page import Page  # Gradio and torch load here, after the address is known to be free
+        from app.server import serve
+        from app.store import SessionStore
+        from kveraser_core.backbone import Backbone
+
+        backbone = Backbone.load(options.model, options.eraser)
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, signal.default_int_handler)
+        with temporary_files():
+            store = SessionStore()
+            page = Page(backbone, store).blocks
+            serve(page, store, options.host, listener.getsockname()[1], listener)

@@ -1,5 +1,6 @@
 """Serve the page on one address and port, on this machine only unless told otherwise."""
 
+import logging
 import socket
 import threading
 import time
@@ -16,14 +17,15 @@ from kveraser_core.errors import KVEraserError
 
 _WAITING = 32
 _SWEEP_S = 15.0
+_GRACE_S, _END_S = 3, 6.0
 
 
-class PortTaken(KVEraserError):
-    """Something else listens where the page was to be served."""
+class ServerFailed(KVEraserError):
+    """The web server ended without being asked to."""
 
 
-def serve(page: gr.Blocks, store: SessionStore, host: str, port: int) -> None:
-    """Serve `page` until interrupted, sweeping `store` now and then. Raises `PortTaken`."""
+def serve(page: gr.Blocks, store: SessionStore, host: str, port: int, listener: socket.socket) -> None:
+    """Serve `page` at `listener` until interrupted, sweeping `store` now and then."""
     page.queue(max_size=_WAITING)
     app = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
@@ -43,27 +45,36 @@ def serve(page: gr.Blocks, store: SessionStore, host: str, port: int) -> None:
         mcp_server=True,
     )
     threading.Thread(target=_sweep, args=(store,), daemon=True).start()
-    with _listening(host, port) as listener:
-        print(f"KVEraser is at http://{host}:{port}", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    print(f"KVEraser is at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    _run(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_S), listener)
+
+
+def _run(config: uvicorn.Config, listener: socket.socket) -> None:
+    """Serve until interrupted. Requests then have `_GRACE_S` to end, and all that serves them `_END_S` in all.
+
+    Uvicorn runs in a thread of its own: there it leaves signals alone, and what does not end is not waited for.
+    A second interrupt ends the waiting.
+    """
+    server, ended = uvicorn.Server(config), threading.Event()
+
+    def serving() -> None:
+        try:
+            server.run(sockets=[listener])
+        finally:
+            ended.set()
+
+    threading.Thread(target=serving, daemon=True).start()
+    try:
+        ended.wait()  # Python 3.11 takes a thread whose join was interrupted for one that has ended
+    except KeyboardInterrupt:
+        logging.disable()  # of requests that are cut off
+        server.should_exit = True
+        ended.wait(_END_S)
+    else:
+        raise ServerFailed("The server ended by itself, for the reason given above: start it again.")
 
 
 def _sweep(store: SessionStore) -> None:
     while True:
         time.sleep(_SWEEP_S)
         store.sweep()
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise PortTaken(
-            f"The page cannot be served at {host}:{port} ({error.strerror}): give another --port."
-        ) from error
-    return listener

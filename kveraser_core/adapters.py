@@ -1,14 +1,11 @@
 """An eraser: a LoRA adapter in PEFT format, switched on for one pass of an erase and off again.
 
 While it is off the backbone holds its own modules, untouched: prefill and generation pay nothing for it.
-A `steering.json` beside the weights may say that it was trained with lookahead; PEFT leaves that file alone.
-Weights are read from safetensors only.
 Adapters saved by PEFT from AutoModel and from AutoModelForCausalLM name the same weights with different
 prefixes; both load.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -17,24 +14,23 @@ from typing import NamedTuple
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError
-from peft import LoraConfig, PeftConfig, inject_adapter_in_model
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from peft import LoraConfig, inject_adapter_in_model
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from kveraser_core.errors import KVEraserError
+from kveraser_core.adapter_files import (
+    CONFIG,
+    LOOKAHEAD,
+    STEERING,
+    WEIGHTS,
+    AdapterError,
+    read_lookahead,
+    read_settings,
+    read_weights,
+)
 
-_WEIGHTS = "adapter_model.safetensors"
-_STEERING = "steering.json"
-_LOOKAHEAD = "lookahead"
 _ADAPTER = "eraser"
-_KEY = re.compile(r"^(?:base_model\.)?(?:model\.)*(layers\.\d+\..+?)\.(lora_[AB])\.(?:\w+\.)?weight$")
-
-
-class AdapterError(KVEraserError):
-    """An adapter that cannot be read, or that was made for another backbone."""
 
 
 class _Switch(NamedTuple):
@@ -95,33 +91,24 @@ class Adapter:
             f"base_model.model.model.{path}.{which}.weight": weight.detach().bfloat16().contiguous().cpu()
             for (path, which), weight in self.weights.items()
         }
-        save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
         if self.lookahead is not None:
-            (folder / _STEERING).write_text(json.dumps({_LOOKAHEAD: self.lookahead}) + "\n")
+            (folder / STEERING).write_text(json.dumps({LOOKAHEAD: self.lookahead}) + "\n")
 
 
 def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype | None = None) -> Adapter:
     """Load the adapter in the folder, or at the hub id, `source` onto `model`, switched off.
 
-    The weights are kept in `dtype`, by default the model's. Raises `AdapterError`.
+    The weights are kept in `dtype`, by default the model's. Raises `AdapterError`, and the model is as it was.
     """
     folder = _folder(source)
-    try:
-        config = PeftConfig.from_pretrained(str(folder))
-        tensors = load_file(folder / _WEIGHTS)
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
-        raise AdapterError(
-            f"{source} is not an eraser: it needs an adapter_config.json and {_WEIGHTS} as PEFT saves them."
-        ) from error
-    if not isinstance(config, LoraConfig):
-        raise AdapterError(f"{source} is a {config.peft_type} adapter: an eraser is a LoRA adapter.")
-    weights = {_name(key, source): tensor for key, tensor in tensors.items()}
-    _check_shapes(model, weights, source)
-    paths = sorted({path for path, _ in weights})
-    adapter = add_lora(model, config, paths, str(source), dtype, _lookahead(folder, source))
+    dtype = dtype or model.dtype
+    config = read_settings(folder, source)
+    modules = dict(model.get_decoder().named_modules())
+    weights = read_weights(folder, source, config, modules, {dtype, model.dtype})
+    lookahead = read_lookahead(folder, source)
+    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype, lookahead)
     for key, weight in adapter.weights.items():
-        if key not in weights or weights[key].shape != weight.shape:
-            raise AdapterError(f"{source} is damaged: {key[0]} has no {key[1]} of rank {config.r}.")
         weight.data.copy_(weights[key])
     return adapter
 
@@ -136,20 +123,24 @@ def add_lora(
 ) -> Adapter:
     """A new LoRA adapter on the modules `paths` below the model's decoder, switched off.
 
-    Its weights are those that PEFT starts with, in `dtype`, by default the model's.
+    Its weights are those that PEFT starts with, in `dtype`, by default the model's. PEFT wraps the modules in a
+    tree that holds nothing else, so the model stays as it is whatever happens.
     """
     decoder = model.get_decoder()
     plain = {path: decoder.get_submodule(path) for path in paths}
+    trained = [(weight, weight.requires_grad) for module in plain.values() for weight in module.parameters()]
     config.target_modules = paths
     config.inference_mode = False
-    inject_adapter_in_model(config, decoder, _ADAPTER)
-    del decoder.peft_config
+    tree = _tree(plain)
+    try:
+        inject_adapter_in_model(config, tree, _ADAPTER)
+    finally:
+        for weight, was_trained in trained:
+            weight.requires_grad_(was_trained)
     switches = []
     for path in paths:
         parent, _, name = path.rpartition(".")
-        holder = decoder.get_submodule(parent)
-        switches.append(_Switch(path, holder, name, plain[path], decoder.get_submodule(path)))
-        setattr(holder, name, plain[path])
+        switches.append(_Switch(path, decoder.get_submodule(parent), name, plain[path], tree.get_submodule(path)))
     adapter = Adapter(source, config, switches, lookahead)
     for weight in adapter.weights.values():
         weight.data = weight.data.to(dtype or model.dtype)
@@ -157,46 +148,27 @@ def add_lora(
     return adapter
 
 
+def _tree(modules: dict[str, nn.Module]) -> nn.Module:
+    """`modules` at their paths below a module of ours."""
+    tree = nn.Module()
+    for path, module in modules.items():
+        holder = tree
+        *parents, name = path.split(".")
+        for parent in parents:
+            if not hasattr(holder, parent):
+                holder.add_module(parent, nn.Module())
+            holder = holder.get_submodule(parent)
+        holder.add_module(name, module)
+    return tree
+
+
 def _folder(source: str | Path) -> Path:
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path
     try:
-        return Path(snapshot_download(str(source), allow_patterns=["adapter_config.json", _WEIGHTS, _STEERING]))
-    except (HFValidationError, OSError) as error:
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return path
+        return Path(snapshot_download(str(source), allow_patterns=[CONFIG, WEIGHTS, STEERING]))
+    except Exception as error:  # of the home folder, the name, the network or the disk
         raise AdapterError(
             f"There is no eraser {source}: give a folder or a hub id that can be reached from here."
         ) from error
-
-
-def _lookahead(folder: Path, source: str | Path) -> int | None:
-    if not (folder / _STEERING).exists():
-        return None
-    try:
-        lookahead = json.loads((folder / _STEERING).read_text())[_LOOKAHEAD]
-    except (OSError, ValueError, TypeError, KeyError):
-        lookahead = None
-    if not isinstance(lookahead, int) or lookahead < 1:
-        raise AdapterError(f"{source} is damaged: its {_STEERING} does not say how many tokens it looks ahead.")
-    return lookahead
-
-
-def _name(key: str, source: str | Path) -> tuple[str, str]:
-    match = _KEY.match(key)
-    if not match:
-        raise AdapterError(f"{source} holds {key}: an eraser has LoRA weights of decoder layers and nothing else.")
-    return match[1], match[2]
-
-
-def _check_shapes(model: PreTrainedModel, weights: dict[tuple[str, str], Tensor], source: str | Path) -> None:
-    modules = dict(model.get_decoder().named_modules())
-    for (path, which), tensor in weights.items():
-        module = modules.get(path)
-        if not isinstance(module, nn.Linear):
-            raise AdapterError(f"{source} does not fit this model: it has no {path}.")
-        axis, wanted = (1, module.in_features) if which == "lora_A" else (0, module.out_features)
-        if tensor.ndim != 2 or tensor.shape[axis] != wanted:
-            raise AdapterError(
-                f"{source} does not fit this model: {path} is {module.out_features} x {module.in_features}, "
-                f"the adapter's {which} there is {' x '.join(map(str, tensor.shape))}."
-            )

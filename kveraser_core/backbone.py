@@ -134,11 +134,15 @@ class Backbone:
             self.logits(self.encode([0], cache, wanted=1))
 
     def load_eraser(self, source: str | Path) -> None:
-        """Load the adapter at `source`, a folder or hub id, as the eraser. Raises `AdapterError`."""
+        """Load the adapter at `source`, a folder or hub id, as the eraser.
+
+        Raises `AdapterError`, and the eraser is what it was.
+        """
         with self.lock:
-            self.eraser = load_adapter(self.model, source)
+            eraser = load_adapter(self.model, source)
             if self._pass:
-                self._low_rank_of(self.eraser)  # now, so that the first erase need not
+                self._low_rank_of(eraser)  # now, so that the first erase need not
+            self.eraser = eraser
 
     @property
     def row_bytes(self) -> int | None:

@@ -1,10 +1,13 @@
 """How numba compiles the kernels, and where it keeps what it compiled.
 
 They are kept in the user's cache folder, in one folder for each state of their sources: numba itself compiles
-a kernel again only when the kernel's own file has changed, not when one that it is made of has.
+a kernel again only when the kernel's own file has changed, not when one that it is made of has. Where nothing can
+be kept there they are compiled at every start.
 """
 
 import hashlib
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,8 @@ from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 
-OPTIONS: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "nogil": True, "cache": True}
-"""What every kernel is compiled with."""
+_ROOM = 64 * 2**20
+"""Bytes that must be free for kernels to be kept; they take less."""
 
 _SOURCES = (
     "bf16.py",
@@ -36,7 +39,25 @@ def _folder() -> Path:
     return platformdirs.user_cache_path("kveraser") / "kernels" / state
 
 
-numba.config.CACHE_DIR = str(_folder())  # type: ignore[attr-defined]
+def keeps(folder: Path) -> bool:
+    """Whether kernels can be kept in `folder`. What a crash has cut short there goes; numba would fail on it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for path in folder.rglob("*.nb[ic]"):  # pickles, which all end with a stop
+            if path.read_bytes()[-1:] != b".":
+                path.unlink()
+        return shutil.disk_usage(folder).free >= _ROOM
+    except OSError:
+        return False
+
+
+_home = _folder()
+numba.config.CACHE_DIR = str(_home)  # type: ignore[attr-defined]
+
+OPTIONS: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "nogil": True, "cache": keeps(_home)}
+"""What every kernel is compiled with."""
 
 
 def share_threads() -> None:

@@ -33,7 +33,7 @@ def test_two_processes_that_start_at_once_convert_it_safely(tmp_path):
     assert len(folders) == 1
     (folder,) = folders
     assert (folder / "model.safetensors").is_file()
-    assert [entry.name for entry in folder.parent.iterdir()] == [folder.name]
+    assert {entry.name for entry in folder.parent.iterdir()} == {folder.name, ".lock"}
 
 
 @pytest.mark.packaged

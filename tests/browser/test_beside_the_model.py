@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 import app.store
 from app import load_panel
+from app.listener import listening
 from app.page import Page as AppPage
 from app.server import serve
 from app.store import SessionStore
@@ -65,12 +66,11 @@ def store() -> SessionStore:
 
 @pytest.fixture
 def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator[Callable[..., Page]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    listener = listening("127.0.0.1", 0)
+    port = listener.getsockname()[1]
 
     def run() -> None:
-        serve(AppPage(llama, store).blocks, store, "127.0.0.1", port)
+        serve(AppPage(llama, store).blocks, store, "127.0.0.1", port, listener)
 
     threading.Thread(target=run, daemon=True).start()
     until(lambda: answers(port))
