@@ -6,6 +6,7 @@ here, its form is checked, and it can only become text or an error of ours.
 
 import contextlib
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def parse_in_child(data: bytes, title: str, password: str | None = None) -> Pars
 
     Raises a `DocumentError`.
     """
-    asked = {"title": title, "password": password, "size": len(data), "seconds": MAX_SECONDS, "memory": MAX_MEMORY}
+    limits = {"seconds": math.ceil(MAX_SECONDS), "memory": MAX_MEMORY}
+    asked = {"title": title, "password": password, "size": len(data), **limits}
     try:
         with _turns:
             head, text, end = _run(json.dumps(asked).encode() + b"\n", data)
@@ -47,6 +49,8 @@ def parse_in_child(data: bytes, title: str, password: str | None = None) -> Pars
         raise DocumentTooSlow(
             f"{title} could not be read within {MAX_SECONDS} seconds: save it anew, or give a part of it."
         )
+    if end > 0:
+        raise DocumentError(f"{title} could not be read, by a fault of KVEraser: report it, or give another file.")
     raise needs_memory(title) if end == -signal.SIGKILL else damaged(title)
 
 
