@@ -37,13 +37,13 @@ def limit(seconds: int, memory: int) -> None:
         import resource
     except ImportError:
         return
-    for kind, most in (
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CORE, 0),
+    for kind, most, last in (
+        (resource.RLIMIT_CPU, seconds, seconds + 1),  # at the first it ends by SIGXCPU, at the last by SIGKILL
+        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (most, last))
 
 
 def answer(data: bytes, title: str, password: str | None) -> tuple[dict[str, object], bytes]:

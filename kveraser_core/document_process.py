@@ -55,13 +55,13 @@ def parse_in_child(data: bytes, title: str, password: str | None = None) -> Pars
 
 
 def _run(asked: bytes, data: bytes) -> tuple[bytes, bytes, int | None]:
-    """The child's answer, its line and what follows, and its exit status, `None` where it was stopped in time."""
+    """The child's answer, its line and what follows, and its exit status, `None` at the deadline."""
     child = subprocess.Popen(  # noqa: S603
         _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    late = threading.Event()
+    late, end = threading.Event(), 0
 
     def stop() -> None:
         late.set()
@@ -78,7 +78,7 @@ def _run(asked: bytes, data: bytes) -> tuple[bytes, bytes, int | None]:
         head = child.stdout.readline(_MAX_HEAD)
         text = child.stdout.read(_MAX_TEXT + 1)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(1)
+            end = child.wait(1)
     finally:
         clock.cancel()
         child.kill()
@@ -86,7 +86,7 @@ def _run(asked: bytes, data: bytes) -> tuple[bytes, bytes, int | None]:
         child.stdout.close()
         with contextlib.suppress(OSError):
             child.stdin.close()
-    return head, text, None if late.is_set() else child.returncode
+    return head, text, None if late.is_set() else end
 
 
 def _checked(head: bytes, text: bytes) -> Parsed | DocumentError | None:

@@ -10,7 +10,7 @@ SHOWN = b"BT /F1 12 Tf 72 700 Td (Some text.) Tj ET\n"
 
 def assembled(objects: list[bytes], trailer: bytes = b"") -> bytes:
     """A PDF of these objects, numbered from 1, the first of them its catalogue."""
-    out, offsets = b"%PDF-1.7\n", []
+    out, offsets = bytearray(b"%PDF-1.7\n"), []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
@@ -84,12 +84,12 @@ def cross_reference_stream(entries: bytes, data: bytes = b"\0" * 64) -> bytes:
 
 def tables_in_a_row(count: int) -> bytes:
     """Cross-reference tables, each of which names the one before."""
-    out, before = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n", 0
+    out, before = bytearray(b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"), 0
     for _ in range(count):
         at = len(out)
         out += b"xref\n0 1\n0000000000 65535 f \ntrailer<</Size 1/Root 1 0 R/Prev %d>>\n" % before
         before = at
-    return out + b"startxref\n%d\n%%%%EOF" % before
+    return bytes(out) + b"startxref\n%d\n%%%%EOF" % before
 
 
 def table_loop() -> bytes:

@@ -1,8 +1,8 @@
 """Reads hostile files, each in a fork of this process with the limits of a child that parses.
 
-`python -m tests.soak.forked_reader SEED FIRST LAST` reads mutated files, without arguments the crafted ones. It prints
-a line of JSON for each: `name`, `size`, `seconds` of processor time, `megabytes`, `end` (the wait status), and `said`:
-"read", the name of a `DocumentError`, or what was thrown instead.
+`python -m tests.soak.forked_reader SEED FIRST LAST` reads mutated files, without arguments the crafted ones. It
+prints a line of JSON for each: `name`, `size`, `seconds` of processor time, `megabytes`, `end` (the wait status), and
+`said`: "read", the name of a `DocumentError`, or what was thrown instead.
 """
 
 import itertools
