@@ -45,13 +45,18 @@ def parse_in_child(data: bytes, title: str, password: str | None = None) -> Pars
         raise parsed
     if parsed:
         return parsed
-    if end is None or end == -signal.SIGXCPU:
-        raise DocumentTooSlow(
+    raise _told(end, title)
+
+
+def _told(end: int | None, title: str) -> DocumentError:
+    """The error of a child that gave no answer, by its exit status."""
+    if end is None or (end < 0 and end == -signal.SIGXCPU):
+        return DocumentTooSlow(
             f"{title} could not be read within {MAX_SECONDS} seconds: save it anew, or give a part of it."
         )
     if end > 0:
-        raise DocumentError(f"{title} could not be read, by a fault of KVEraser: report it, or give another file.")
-    raise needs_memory(title) if end == -signal.SIGKILL else damaged(title)
+        return DocumentError(f"{title} could not be read, by a fault of KVEraser: report it, or give another file.")
+    return needs_memory(title) if end < 0 and end == -signal.SIGKILL else damaged(title)
 
 
 def _run(asked: bytes, data: bytes) -> tuple[bytes, bytes, int | None]:
