@@ -1,144 +1,140 @@
-"""From the bytes of a DOCX, HTML or text file to its text, and the errors of all formats."""
+"""From the bytes of a file to its text, in the very process that asks.
 
-import codecs
-import io
+What a file is, is decided by its content, never by its name. Nothing is fetched, nothing is executed.
+The parsers of the formats are imported when a file needs them.
+"""
+
 import re
-import warnings
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from bs4 import BeautifulSoup, NavigableString, PageElement, Tag, XMLParsedAsHTMLWarning
-from bs4.dammit import EncodingDetector
-from charset_normalizer import CharsetMatch, from_bytes
-from docx.opc.constants import CONTENT_TYPE
-from docx.oxml import parse_xml
-from docx.oxml.ns import qn
-from docx.oxml.xmlchemy import BaseOxmlElement
+from kveraser_core.document_errors import (
+    DocumentError,
+    EmptyDocument,
+    NotADocument,
+    ScannedDocument,
+    damaged,
+    needs_memory,
+    too_large,
+)
 
-from kveraser_core.errors import KVEraserError
+MAX_CHARACTERS = 5_000_000
+PAGE_BREAK = "\n\n"
+Parsed = tuple[str, tuple[int, ...]]
+"""A document's text, and the offsets at which its pages begin."""
 
-MAX_XML_BYTES = 64_000_000
-
-warnings.filterwarnings("ignore", category=XMLParsedAsHTMLWarning)
-
-
-class DocumentError(KVEraserError):
-    """A file that cannot be read as a document."""
-
-
-class EmptyDocument(DocumentError):
-    """Nothing to read in it."""
-
-
-class ScannedDocument(DocumentError):
-    """A PDF of pictures, without a text layer."""
-
-
-class EncryptedDocument(DocumentError):
-    """A PDF that needs a password, or another one."""
-
-
-class DamagedDocument(DocumentError):
-    """A file that breaks off or contradicts itself."""
-
-
-class DocumentTooLarge(DocumentError):
-    """More bytes, pages or characters than are read."""
-
-
-class NotADocument(DocumentError):
-    """A file of some other kind."""
-
-
-def damaged(title: str) -> DamagedDocument:
-    return DamagedDocument(f"{title} is damaged and cannot be read: save or download it again.")
+_BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_BYTES_A_CHARACTER = 4
+_KINDS = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF87a": "a GIF picture",
+    b"GIF89a": "a GIF picture",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"BM": "a BMP picture",
+    b"RIFF": "a picture, sound or film",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
+}
+_ZIP = b"PK\x03\x04"
+_CONTROLS = [chr(code) for code in range(1, 32) if chr(code) not in "\t\n\r\f\v\x1b"]
+_HTML = re.compile(
+    r"\s*+(?>(?:<\?xml[^>]*+>|<!--.*?-->)\s*+)*+<(?:!doctype html|html|head|body)\b", re.DOTALL | re.IGNORECASE
+)
 
 
-def docx_text(data: bytes, title: str) -> str:
-    """Headings, paragraphs, list items and tables in order. Reads the main part only, and its size before it."""
+def plain_text(data: bytes, title: str) -> Parsed | None:
+    """The text of a file that needs no parser, in a time that is bounded by its length; `None` for any other.
+
+    Raises `NotADocument`, `DamagedDocument`, `DocumentTooLarge` and `EmptyDocument`.
+    """
+    if _is_pdf(data) or data.startswith(_ZIP):
+        return None
+    _refuse_other_kinds(data, title)
+    mark = _byte_order_mark(data)
+    if not mark:
+        if b"\0" in data:
+            raise _not_a_document(title)
+        if is_html(data[:4000].decode("latin-1")):  # and may declare what encoding it has
+            return None
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if not any(name.startswith("word/") for name in archive.namelist()):
-                raise NotADocument(
-                    f"{title} is a ZIP archive and not a Word document: give a PDF, DOCX, HTML or text file."
-                )
-            types = parse_xml(_part(archive, "[Content_Types].xml", title))
-            main = [
-                entry.get("PartName") for entry in types if entry.get("ContentType") == CONTENT_TYPE.WML_DOCUMENT_MAIN
-            ]
-            if not main:
-                raise NotADocument(f"{title} is a Word file with macros or a template: save it as DOCX or PDF.")
-            body = parse_xml(_part(archive, (main[0] or "word/document.xml").lstrip("/"), title)).find(qn("w:body"))
-        return "\n\n".join(_docx_blocks(body))
-    except DocumentError:
+        text = data.decode(mark or "utf-8")
+    except UnicodeDecodeError as error:
+        if mark:
+            raise damaged(title) from error
+        if len(data) > MAX_CHARACTERS * _BYTES_A_CHARACTER:
+            raise too_large(title, len(data), MAX_CHARACTERS * _BYTES_A_CHARACTER, "bytes of text") from error
+        return None
+    if is_html(text):
+        return None
+    if len(text) > MAX_CHARACTERS * 2:  # every other one may be half of a newline
+        raise too_large(title, len(text), MAX_CHARACTERS, "characters")
+    return _laid_out([_no_binary(text, title)], title)
+
+
+def parse(data: bytes, title: str, password: str | None = None) -> Parsed:
+    """The text of any file, with the parser of its format. Raises a `DocumentError`.
+
+    Neither its time nor its memory is bounded: this is for a process that may be killed.
+    """
+    try:
+        if _is_pdf(data):
+            from kveraser_core.document_pdf import pdf_pages
+
+            return _laid_out(pdf_pages(data, title, password), title, paged=True)
+        if data.startswith(_ZIP):
+            from kveraser_core.document_docx import docx_text
+
+            return _laid_out([docx_text(data, title)], title)
+        _refuse_other_kinds(data, title)
+        text = _no_binary(_decoded(data), title)
+        if is_html(text):
+            from kveraser_core.document_html import html_text
+
+            text = html_text(text)
+        return _laid_out([text], title)
+    except (DocumentError, ImportError):
         raise
-    except Exception as error:  # zipfile and lxml pass on whatever a broken file leads them to
+    except MemoryError as error:
+        raise needs_memory(title) from error
+    except Exception as error:  # parsers pass on whatever a broken file leads them to
         raise damaged(title) from error
 
 
-def _part(archive: zipfile.ZipFile, name: str, title: str) -> bytes:
-    size = archive.getinfo(name).file_size
-    if size > MAX_XML_BYTES:
-        raise DocumentTooLarge(
-            f"{title} unpacks to {size:,} bytes and the limit is {MAX_XML_BYTES:,}: give a part of it."
-        )
-    return archive.read(name)
+def _laid_out(pages: Iterable[str], title: str, *, paged: bool = False) -> Parsed:
+    texts: list[str] = []
+    starts, length = [], 0
+    for page in pages:
+        texts.append(_trimmed(_normalised(page)) if paged else _normalised(page))
+        starts.append(length)
+        length += len(texts[-1])
+        if length > MAX_CHARACTERS:
+            unit = f"characters by page {len(starts)}" if paged else "characters"
+            raise too_large(title, length, MAX_CHARACTERS, unit)
+        length += len(PAGE_BREAK)
+    text = PAGE_BREAK.join(texts)
+    if not text.strip():
+        if texts and paged:
+            raise ScannedDocument(f"{title} has pages but no text layer: run text recognition (OCR) on it first.")
+        raise EmptyDocument(f"{title} has no text: give a document with something to read.")
+    return text, tuple(starts)
 
 
-_PARAGRAPH, _TABLE, _ROW, _CELL, _RUN = (qn(f"w:{name}") for name in ("p", "tbl", "tr", "tc", "r"))
-_WRAPPERS = {
-    qn(f"w:{name}")
-    for name in (
-        "sdt",
-        "sdtContent",
-        "customXml",
-        "smartTag",
-        "ins",
-        "moveTo",
-        "hyperlink",
-        "fldSimple",
-        "dir",
-        "bdo",
-    )
-}
-
-
-def _within(element: BaseOxmlElement, *tags: str) -> Iterator[BaseOxmlElement]:
-    """The children with these tags, also those inside content controls, links and accepted changes."""
-    for child in element:
-        if child.tag in tags:
-            yield child
-        elif child.tag in _WRAPPERS:
-            yield from _within(child, *tags)
-
-
-def _docx_blocks(parent: BaseOxmlElement) -> Iterator[str]:
-    for block in _within(parent, _PARAGRAPH, _TABLE):
-        if block.tag == _PARAGRAPH:
-            text = "".join(run.text for run in _within(block, _RUN)).strip()
-        else:
-            rows = ("\t".join(map(_docx_cell, _within(row, _CELL))).rstrip() for row in _within(block, _ROW))
-            text = "\n".join(row for row in rows if row)
-        if text:
-            yield text
-
-
-def _docx_cell(cell: BaseOxmlElement) -> str:
-    return " ".join(" ".join(_docx_blocks(cell)).split())
-
-
-_HTML = re.compile(
-    r"\s*(?:(?:<\?xml[^>]*>|<!--.*?-->)\s*)*<(?:!doctype html|html|head|body)\b", re.DOTALL | re.IGNORECASE
-)
-_HIDDEN = {"script", "style", "template", "head", "noscript", "iframe", "object", "svg", "canvas"}
-_GAPS = dict.fromkeys(("li", "tr", "dt", "dd", "tbody", "tfoot", "thead", "option"), 1) | dict.fromkeys(
-    (
-        "address", "article", "aside", "blockquote", "body", "caption", "details", "div", "dl", "fieldset",
-        "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "main",
-        "nav", "ol", "p", "pre", "section", "summary", "table", "ul",
-    ),
-    2,
-)  # fmt: skip
+def _is_pdf(data: bytes) -> bool:
+    """Whether it opens as a PDF does, or is one behind up to a kilobyte of something else."""
+    before, header, _ = data[:1024].partition(b"%PDF-")
+    return bool(header) and (not before.strip(b"\xef\xbb\xbf \t\r\n") or b"startxref" in data)
 
 
 def is_html(text: str) -> bool:
@@ -146,104 +142,50 @@ def is_html(text: str) -> bool:
     return _HTML.match(text[:4000]) is not None
 
 
-def html_text(source: str) -> str:
-    """The visible text: a blank line between blocks, one line for an item, tabs between the cells of a row."""
-    flow = _Flow()
-    stack: list[tuple[PageElement, bool, bool]] = [(BeautifulSoup(source, "lxml"), False, False)]
-    while stack:
-        node, preformatted, closing = stack.pop()
-        if type(node) is NavigableString:
-            flow.add(str(node), preformatted)
-        if not isinstance(node, Tag) or node.name in _HIDDEN:
-            continue
-        flow.gap(_GAPS.get(node.name, 0))
-        if closing:
-            flow.space += "\t" if node.name in {"td", "th"} else ""
-        elif node.name == "br":
-            flow.gap(flow.lines + 1)
-        else:
-            stack.append((node, preformatted, True))
-            inside = preformatted or node.name == "pre"
-            stack.extend((child, inside, False) for child in reversed(node.contents))
-    return flow.text()
+def _refuse_other_kinds(data: bytes, title: str) -> None:
+    for magic, kind in _KINDS.items():
+        if data.startswith(magic) and (b"\0" in data[:1024] or not magic.isalpha()):
+            raise NotADocument(f"{title} is {kind}, not a document: give a PDF, DOCX, HTML or text file.")
+    if data.startswith(b"{\\rtf"):
+        raise NotADocument(f"{title} is an RTF file: save it as DOCX or PDF.")
+    if data.startswith(b"\xd0\xcf\x11\xe0"):
+        if "EncryptedPackage".encode("utf-16-le") in data:
+            raise NotADocument(f"{title} is an Office file with a password: save it without, as DOCX or PDF.")
+        raise NotADocument(f"{title} is an old Office file (such as .doc): save it as DOCX or PDF.")
 
 
-class _Flow:
-    """Text as it is laid out: gaps are asked for, and made when more text comes."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.lines = 0
-        self.space = ""
-
-    def gap(self, lines: int) -> None:
-        if lines:
-            self.lines, self.space = max(self.lines, lines), ""
-
-    def add(self, text: str, preformatted: bool) -> None:
-        words = text if preformatted else " ".join(text.split())
-        if not preformatted and text[0].isspace() and not self.lines:
-            self.space = self.space or " "
-        if words:
-            self.parts += ["\n" * self.lines, self.space, words]
-            self.lines, self.space = 0, " " if not preformatted and text[-1].isspace() else ""
-
-    def text(self) -> str:
-        lines = [line.rstrip() for line in "".join(self.parts).split("\n")]
-        kept = [line for line, before in zip(lines, ["", *lines], strict=False) if line or before]
-        return "\n".join(kept).strip("\n").removeprefix(" ")
+def _byte_order_mark(data: bytes) -> str | None:
+    """The encoding that the first bytes name."""
+    return next((encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), None)
 
 
-_AS_BROWSERS_DO = {
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
-    "shift_jis": "cp932", "euc_kr": "cp949",
-}  # fmt: skip
-_TWO_BYTES = ["gb18030", "big5", "cp949", "cp932", "euc_jp"]
-_ONE_BYTE = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254"]
-
-
-def unmarked_text(data: bytes) -> str | None:
-    """Text as its page declares, as UTF-8, or in the likeliest older encoding; `None` where none fits."""
-    declared = _declared(data)
-    for encoding in [declared, "utf-8"] if declared else ["utf-8"]:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    if declared:
-        return data.decode(declared, "replace")
-    nearly = data.decode("utf-8", "replace")
-    if nearly.count("\ufffd") * 4 <= sum(character > "\x7f" for character in nearly):
-        return nearly
-    return _likeliest(data)
-
-
-def _declared(data: bytes) -> str | None:
-    name = EncodingDetector.find_declared_encoding(data[:8192], is_html=True, search_entire_document=True)
-    if name is None or not is_html(data[:4000].decode("latin-1")):
+def _decoded(data: bytes) -> str | None:
+    """Text by its byte order mark or, without one, by what it declares and looks like."""
+    if mark := _byte_order_mark(data):
+        return data.decode(mark)
+    if b"\0" in data:
         return None
-    try:
-        known = codecs.lookup(name).name
-        "".encode(known)
-    except (LookupError, UnicodeError):
-        return None
-    if known.startswith(("utf", "unicode", "raw", "puny", "idna")):
-        return "utf-8"
-    return _AS_BROWSERS_DO.get(known, known)
+    from kveraser_core.document_encodings import unmarked_text
+
+    return unmarked_text(data)
 
 
-def _likeliest(data: bytes) -> str | None:
-    """By charset-normalizer's measures; what they leave open, kana, then case, then the order above decide."""
-    order = [*_TWO_BYTES, *_ONE_BYTE] if re.search(rb"[\x80-\xff]{2}", data) else _ONE_BYTE
-    matches = list(from_bytes(data, cp_isolation=order))
-    least = min((match.chaos for match in matches), default=0.0)
+def _no_binary(text: str | None, title: str) -> str:
+    """`text`, unless more than a fiftieth of it are control characters."""
+    if text is None or sum(map(text.count, _CONTROLS)) * 50 > len(text) or "\0" in text:
+        raise _not_a_document(title)
+    return text
 
-    def rank(match: CharsetMatch) -> tuple[bool, bool, float, bool, int]:
-        letters = [c for c in str(match)[:20_000] if c > "\x7f" and c.isalpha()]
-        kana = sum("\u3041" <= c <= "\u309f" for c in letters) * 4 >= max(len(letters), 1)
-        shouted = sum(map(str.isupper, letters)) * 2 > len(letters)
-        place = min(order.index(name) for name in match.could_be_from_charset if name in order)
-        japanese = kana and match.encoding in {"cp932", "euc_jp"}
-        return not japanese, match.chaos > least + 0.03, -round(match.coherence, 2), shouted, place
 
-    return str(min(matches, key=rank)) if matches else None
+def _not_a_document(title: str) -> NotADocument:
+    return NotADocument(f"{title} is not a document: give a PDF, DOCX, HTML, Markdown or text file.")
+
+
+def _normalised(text: str) -> str:
+    """One kind of newline, and nothing that cannot be written as UTF-8; halves of a surrogate pair are joined."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+
+
+def _trimmed(page: str) -> str:
+    return "\n".join(line.rstrip() for line in page.split("\n")).strip("\n")

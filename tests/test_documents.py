@@ -7,11 +7,12 @@ import pytest
 from docx.shared import Pt
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from kveraser_core import documents
+from kveraser_core import document_formats, document_pdf, documents
 from kveraser_core.documents import (
     DamagedDocument,
     Document,
     DocumentError,
+    DocumentNeedsMemory,
     DocumentTooLarge,
     EmptyDocument,
     EncryptedDocument,
@@ -21,6 +22,12 @@ from kveraser_core.documents import (
     load_document,
     read_document,
 )
+
+
+@pytest.fixture(autouse=True)
+def parsed_in_this_process(monkeypatch):
+    """A process for every file here would take minutes; test_document_limits.py goes through it."""
+    monkeypatch.setattr(documents, "parse_in_child", document_formats.parse)
 
 
 def pdf(*pages, password=None):
@@ -96,18 +103,26 @@ def test_pdf_text_can_be_written_as_utf8(monkeypatch):
     assert read_document(pdf(["x"]), "a.pdf").text == "ab\n👋  c\nd"
 
 
-@pytest.mark.parametrize("error", [RecursionError, MemoryError, NotImplementedError, ZeroDivisionError])
-def test_whatever_the_parser_meets_is_damage(monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "ours", "said"),
+    [
+        (RecursionError, DamagedDocument, "is damaged"),
+        (NotImplementedError, DamagedDocument, "is damaged"),
+        (ZeroDivisionError, DamagedDocument, "is damaged"),
+        (MemoryError, DocumentNeedsMemory, "needs too much memory"),
+    ],
+)
+def test_whatever_the_parser_meets_is_an_error_of_ours(monkeypatch, error, ours, said):
     def fail(page):
         raise error
 
     monkeypatch.setattr(pypdf.PageObject, "extract_text", fail)
-    with pytest.raises(DamagedDocument, match=r"a\.pdf is damaged"):
+    with pytest.raises(ours, match=rf"a\.pdf {said}"):
         read_document(pdf(["x"]), "a.pdf")
 
 
 def test_a_pdf_is_left_at_the_page_that_is_too_much(monkeypatch):
-    monkeypatch.setattr(documents, "MAX_CHARACTERS", 7)
+    monkeypatch.setattr(document_formats, "MAX_CHARACTERS", 7)
     with pytest.raises(DocumentTooLarge, match="8 characters by page 2 and the limit is 7"):
         read_document(pdf(["one"], ["two"], ["three"]), "a.pdf")
 
@@ -356,7 +371,7 @@ def test_word_files_with_macros_are_not_documents():
 
 
 def test_limits_give_both_numbers(monkeypatch, tmp_path):
-    monkeypatch.setattr(documents, "MAX_CHARACTERS", 10)
+    monkeypatch.setattr(document_formats, "MAX_CHARACTERS", 10)
     with pytest.raises(DocumentTooLarge, match="11 characters and the limit is 10"):
         read_document(b"x" * 11, "a.txt")
     monkeypatch.setattr(documents, "MAX_BYTES", 5)
@@ -365,7 +380,7 @@ def test_limits_give_both_numbers(monkeypatch, tmp_path):
     for read in (lambda: load_document(file), lambda: read_document(b"123456", "big.txt")):
         with pytest.raises(DocumentTooLarge, match="6 bytes and the limit is 5"):
             read()
-    monkeypatch.setattr(documents, "MAX_PAGES", 1)
+    monkeypatch.setattr(document_pdf, "MAX_PAGES", 1)
     monkeypatch.setattr(documents, "MAX_BYTES", 10**6)
     with pytest.raises(DocumentTooLarge, match="2 pages and the limit is 1"):
         read_document(pdf(["a"], ["b"]), "a.pdf")
