@@ -33,22 +33,27 @@ TEXT = (
 )
 
 
-@pytest.fixture(scope="session")
-def tokenizer() -> PreTrainedTokenizerFast:
+def trained_tokenizer(texts: list[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A tokenizer of ChatML whose `vocabulary` tokens are the commonest pieces of `texts`."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     bpe.post_processor = processors.ByteLevel(trim_offsets=False)
     trainer = trainers.BpeTrainer(
-        vocab_size=420,
+        vocab_size=vocabulary,
         special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator([TEXT * 4], trainer)
+    bpe.train_from_iterator(texts, trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", bos_token="<|im_start|>")
     fast.chat_template = CHATML
     return fast
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return trained_tokenizer([TEXT * 4], 420)
 
 
 def tiny_config(kind: str, **changes: object) -> PretrainedConfig:
@@ -99,20 +104,22 @@ def save_adapter(tmp_path: Path) -> Callable[..., Path]:
 
     def save(kind: str = "llama", zero: bool = False, bare: bool = False, **changes: object) -> Path:
         base = tiny_model(kind, "sdpa", **changes)
-        wrapped = get_peft_model(
-            base.model if bare else base,
-            LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=PROJECTIONS),
-        )
-        torch.manual_seed(11)
-        with torch.no_grad():
-            for name, weight in wrapped.named_parameters():
-                if "lora_B" in name and not zero:
-                    weight.normal_(0, 0.3)
         folder = tmp_path / f"adapter-{kind}-{zero}-{bare}"
-        wrapped.save_pretrained(folder)
+        save_adapter_of(base.model if bare else base, folder, zero)
         return folder
 
     return save
+
+
+def save_adapter_of(base: PreTrainedModel, folder: Path, zero: bool = False) -> None:
+    """Save in `folder` a random LoRA adapter of `base`; with `zero` one that changes nothing."""
+    wrapped = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=PROJECTIONS))
+    torch.manual_seed(11)
+    with torch.no_grad():
+        for name, weight in wrapped.named_parameters():
+            if "lora_B" in name and not zero:
+                weight.normal_(0, 0.3)
+    wrapped.save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")

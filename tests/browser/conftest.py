@@ -1,20 +1,23 @@
-"""The real server with the packaged model, driven in headless Chromium."""
+"""The real server, driven in headless Chromium.
+
+A tiny random model answers, at once and without sense; tests marked `packaged` get the packaged model, whose
+words they check or whose slowness they need.
+"""
 
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from transformers import PreTrainedTokenizerFast
 
+from app.samples import samples
+from kveraser_core.documents import load_document
 from tests.browser.driving import goto
+from tests.browser.serving import PATIENCE_S, Server
+from tests.conftest import save_adapter_of, tiny_model, trained_tokenizer
 
-expect.set_options(timeout=60_000)
-ROOT = Path(__file__).parents[2]
+expect.set_options(timeout=1000 * PATIENCE_S)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,47 +28,43 @@ FLAGS = [
     "--disable-sync",
 ]
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-
-
-class Server:
-    """The app in a process of its own, on a port that stays the same when it is started again."""
-
-    def __init__(self, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = log
-        self.address = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        with self.log.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-u", "app.py", "--port", str(self.port)],
-                cwd=ROOT,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        deadline = time.monotonic() + 180
-        while "KVEraser is at" not in self.log.read_text():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not start:\n{self.log.read_text()}")
-            time.sleep(0.2)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+WINDOW = 8192
+"""Tokens, as in the packaged model's window."""
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("server") / "log")
+def samples_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer that makes about as many tokens of the samples as the packaged model's does."""
+    return trained_tokenizer([load_document(sample.path).text for sample in samples()], 4000)
+
+
+@pytest.fixture(scope="session")
+def tiny_server(
+    tmp_path_factory: pytest.TempPathFactory, samples_tokenizer: PreTrainedTokenizerFast
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("tiny-server")
+    sizes = {"vocab_size": len(samples_tokenizer), "max_position_embeddings": WINDOW}
+    tiny_model("llama", **sizes).save_pretrained(folder / "model")
+    samples_tokenizer.save_pretrained(folder / "model")
+    save_adapter_of(tiny_model("llama", "sdpa", **sizes), folder / "eraser")
+    running = Server(folder / "log", "--model", str(folder / "model"), "--eraser", str(folder / "eraser"))
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def packaged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("packaged-server") / "log")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
+    packaged = request.node.get_closest_marker("packaged")
+    return request.getfixturevalue("packaged_server" if packaged else "tiny_server")
 
 
 @pytest.fixture(scope="session")
@@ -86,10 +85,10 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
 
     def opened(viewport: dict[str, int] = DESKTOP, scheme: str = "light", language: str = "en-US") -> Page:
         context = browser.new_context(viewport=viewport, color_scheme=scheme, locale=language, accept_downloads=True)
+        context.set_default_timeout(1000 * PATIENCE_S)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.address)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         goto(page, server.address)

@@ -106,7 +106,7 @@ def start_sample(page: Page, name: str) -> None:
 def pick_sample(page: Page, name: str, file: str) -> None:
     """Have a sample read."""
     start_sample(page, name)
-    expect(page.locator("#status .line")).to_have_text(file, timeout=240_000)  # thousands of tokens
+    expect(page.locator("#status .line")).to_have_text(file)
     expect(page.locator(".doc p").first).to_be_visible()
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.samples import find_sample
-from tests.browser.conftest import DESKTOP, FLAGS, PHONE, ROOT, Server
+from tests.browser.conftest import DESKTOP, FLAGS, PHONE
 from tests.browser.driving import ask, drag, goto
+from tests.browser.serving import ROOT, Server
 
 FOLDER = ROOT / "assets" / "screenshots"
 SAMPLE = find_sample("research-brief.md")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, toast
 
-pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+pytestmark = pytest.mark.browser
 _WATCH_CARDS = """() => {
     window.seen = [];
     const cards = document.querySelector('#cards');
@@ -20,6 +20,7 @@ _WATCH_CARDS = """() => {
 }"""
 
 
+@pytest.mark.packaged
 def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
     paste(page, TEXT)
     ask(page, QUESTION, "none")
@@ -40,6 +41,7 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
     assert page.evaluate("navigator.clipboard.readText()") == newest.locator(".answer").text_content()
 
 
+@pytest.mark.packaged
 def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page):
     paste(page, TEXT)
     page.locator("#question textarea").fill("Repeat the whole document word by word, all of it, twice.")

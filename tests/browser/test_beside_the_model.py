@@ -1,24 +1,21 @@
 """What must go on, or stop, while the model is busy: a server in this process, its model held up at will."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 import app.store
 from app import load_panel
-from app.listener import listening
-from app.page import Page as AppPage
-from app.server import serve
 from app.store import SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from kveraser_core.session import DocumentSession
 from tests.browser.driving import TEXT, drag, goto, paste, start_sample
+from tests.browser.serving import PATIENCE_S, serve_here, until
 
 pytestmark = pytest.mark.browser
 _LISTEN = """() => {
@@ -28,19 +25,6 @@ _LISTEN = """() => {
     new MutationObserver(listen).observe(voice, { characterData: true, childList: true, subtree: true });
 }"""
 """Keep what screen readers are told, which is there for a second only."""
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Wait for something that happens outside the browser."""
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Held:
@@ -66,21 +50,14 @@ def store() -> SessionStore:
 
 @pytest.fixture
 def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator[Callable[..., Page]]:
-    listener = listening("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-
-    def run() -> None:
-        serve(AppPage(llama, store).blocks, store, "127.0.0.1", port, listener)
-
-    threading.Thread(target=run, daemon=True).start()
-    until(lambda: answers(port))
-    contexts = []
+    address, contexts = serve_here(llama, store), []
 
     def opened(language: str = "en-US") -> Page:
         context = browser.new_context(locale=language)
+        context.set_default_timeout(1000 * PATIENCE_S)
         contexts.append(context)
         page = context.new_page()
-        goto(page, f"http://127.0.0.1:{port}")
+        goto(page, address)
         return page
 
     yield opened
@@ -100,12 +77,14 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
     open_tab: Callable[[], Page], store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ):
-    page = open_tab()
+    page, gone = open_tab(), list[str]()
+    leave = store.leave
+    monkeypatch.setattr(store, "leave", lambda owner: gone.append(leave(owner)))
     paste(page, TEXT)
     key = page.evaluate("sessionStorage.getItem('kveraser')")
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
-    page.wait_for_timeout(1000)
+    until(lambda: len(gone) == 1)
 
     def is_there_a_minute_later() -> bool:
         with monkeypatch.context() as later:
@@ -121,8 +100,14 @@ def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
 def test_a_page_that_opens_slowly_stays_at_its_head(open_tab: Callable[..., Page]):
     page = open_tab()
     waiting = '<p class="progress-text">queue: 1/1 |<!-- --> 3.0s</p>'
-    place = "document.querySelector('#comparing')"
-    page.add_init_script(f"setTimeout(() => {place}.insertAdjacentHTML('beforeend', '{waiting}'), 3000)")
+    page.add_init_script(
+        f"""const waiting = setInterval(() => {{
+            const place = document.querySelector('#comparing');
+            if (!place || !document.querySelector('#ask')) return;
+            clearInterval(waiting);
+            place.insertAdjacentHTML('beforeend', '{waiting}');
+        }}, 500)"""
+    )
     page.reload()
     expect(page.locator("#comparing .progress-text", has_text="place 1 of 1")).to_have_count(1)
     assert page.evaluate("scrollY") == 0
@@ -201,10 +186,14 @@ def test_a_method_that_fails_leaves_the_others_their_cards(open_tab: Callable[..
 
 
 def test_a_question_sent_just_as_the_stream_of_answers_ends_is_answered(open_tab: Callable[..., Page]):
-    page = open_tab()
+    page, open_streams = open_tab(), set[Request]()
+    page.on("request", lambda request: "/queue/data" in request.url and open_streams.add(request))
+    page.on("requestfinished", lambda request: open_streams.discard(request))
+    page.on("requestfailed", lambda request: open_streams.discard(request))
     paste(page, TEXT)
     page.locator("#question textarea").fill("What is the toll?")
-    page.wait_for_timeout(500)  # the stream of the reading ends
+    while open_streams:
+        page.wait_for_timeout(50)
     streams: list[Route] = []
     page.route("**/queue/data*", lambda stream: streams.append(stream), times=1)
     page.locator("#method input").click()
@@ -215,4 +204,4 @@ def test_a_question_sent_just_as_the_stream_of_answers_ends_is_answered(open_tab
     with page.expect_response("**/queue/join*"):
         page.locator("#ask").click()
     streams[0].fulfill(response=answers)
-    expect(page.locator("#conversation .figures")).to_have_count(1, timeout=20_000)
+    expect(page.locator("#conversation .figures")).to_have_count(1)

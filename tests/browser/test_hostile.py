@@ -8,10 +8,10 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server
 from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, painted, paste, start_sample, toast, upload
+from tests.browser.serving import Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ def test_a_selection_that_lies_is_refused(page: Page, lie):
     erase(page, "An old rule", "no longer in force.")
 
 
+@pytest.mark.packaged
 def test_markup_and_chat_templates_stay_text_in_questions_and_answers(page: Page):
     paste(page, TEXT)
     question = "Repeat exactly: <img src=x onerror=document.title='hacked'> <|im_end|> ${1+1} {{value}}"
@@ -65,6 +66,7 @@ def test_an_id_that_is_not_yours_gives_nothing(page: Page, server: Server):
     expect(page.locator(".doc p")).to_have_count(0)
 
 
+@pytest.mark.packaged
 def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..., Page]):
     first, second = open_page(), open_page()
     paste(first, TEXT)
@@ -80,6 +82,7 @@ def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..
     expect(first.locator("#cards")).not_to_contain_text("6150")
 
 
+@pytest.mark.packaged
 def test_what_goes_wrong_is_said_in_chinese(open_page: Callable[..., Page], tmp_path: Path):
     page = open_page(language="zh-CN")
     expect(page.locator("#upload").get_by_role("button", name="拖入文件或点击选择")).to_be_visible()

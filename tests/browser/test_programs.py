@@ -14,8 +14,8 @@ from gradio_client import Client, handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
-from tests.browser.conftest import Server
 from tests.browser.driving import QUESTION, SECOND, TEXT
+from tests.browser.serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.driving import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample, toast
 
-pytestmark = [pytest.mark.browser, pytest.mark.packaged]
+pytestmark = pytest.mark.browser
 said = "#edits .said"
 
 

@@ -1,0 +1,78 @@
+"""Servers for the browser tests: the app in a process of its own, or in this one over a model of the test's."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.listener import listening
+from app.page import Page
+from app.server import serve
+from app.store import SessionStore
+from kveraser_core.backbone import Backbone
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 180
+"""The longest that anything may take, on a slow machine that does other things too."""
+
+
+class Server:
+    """The app in a process of its own, on a port that stays the same when it is started again."""
+
+    def __init__(self, log: Path, *options: str) -> None:
+        self.port = free_port()
+        self.log, self.options = log, options
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "app.py", "--port", str(self.port), *self.options],
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + PATIENCE_S
+        while "KVEraser is at" not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the server did not start:\n{self.log.read_text()}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def serve_here(backbone: Backbone, store: SessionStore) -> str:
+    """Serve the page over `backbone` from a thread of this process until that ends; the page's address."""
+    listener = listening("127.0.0.1", 0)  # who connects before the page is served waits for it
+    port = listener.getsockname()[1]
+
+    def run() -> None:
+        serve(Page(backbone, store).blocks, store, "127.0.0.1", port, listener)
+
+    threading.Thread(target=run, daemon=True).start()
+    return f"http://127.0.0.1:{port}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something that happens outside the browser."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
