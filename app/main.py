@@ -10,6 +10,7 @@ from app.server import serve
 from app.store import SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.errors import KVEraserError
+from kveraser_core.memory import free_bytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,12 +20,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--model", help="a model folder or hub id; default: the packaged model")
     parser.add_argument("--eraser", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    parser.add_argument(
+        "--memory", type=_megabytes, metavar="MB", help="for everybody's documents; default: half of what is free"
+    )
     options = parser.parse_args(arguments)
     try:
         backbone = Backbone.load(options.model, options.eraser)
-        store = SessionStore()
+        store = SessionStore(options.memory or free_bytes(backbone.device) // 2)
         serve(Page(backbone, store).blocks, store, options.host, options.port)
     except KVEraserError as error:
         Console(stderr=True, markup=False).print(f"kveraser: {error}")
         return 2
     return 0
+
+
+def _megabytes(text: str) -> int:
+    """Bytes of a positive number of megabytes."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text) * 2**20

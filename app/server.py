@@ -8,13 +8,13 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
+from app.clients import Doorkeeper
 from app.store import SessionStore
 from app.texts import STATIC, translations
 from app.theme import theme
 from kveraser_core.documents import MAX_BYTES
 from kveraser_core.errors import KVEraserError
 
-_WAITING = 32
 _SWEEP_S = 15.0
 
 
@@ -24,9 +24,10 @@ class PortTaken(KVEraserError):
 
 def serve(page: gr.Blocks, store: SessionStore, host: str, port: int) -> None:
     """Serve `page` until interrupted, sweeping `store` now and then. Raises `PortTaken`."""
-    page.queue(max_size=_WAITING)
+    outer = FastAPI(openapi_url=None)
+    outer.add_middleware(Doorkeeper)
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None),
+        outer,
         page,
         path="",
         server_name=host,

@@ -9,7 +9,7 @@ from app.charts import growth, parts
 from app.document_view import passage, to_browser
 from app.texts import explain
 from app.widget import Widget
-from app.workspace import AskedTurn, Comparison, Workspace
+from app.workspace import AskedTurn, Comparison, Workspace, memory_bytes
 from kveraser_core.answers import Answer
 from kveraser_core.backbone import Backbone
 from kveraser_core.session import REFERENCE
@@ -47,11 +47,11 @@ def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
     about = {"window": backbone.window, "model": backbone.name, "device": backbone.device.type}
     if workspace is None:
         return about
-    context, document = workspace.session.context, workspace.session.document
+    session, document = workspace.session, workspace.session.document
     return about | {
         "title": document.title,
-        "tokens": len(context.ids),
-        "memory_mb": context.cache.used_bytes / 2**20,
+        "tokens": len(session.context.ids),
+        "memory_mb": memory_bytes(session) / 2**20,
         "pages": document.page_count,
     }
 
@@ -65,6 +65,7 @@ def edit_list(
     workspace: Workspace,
     said: str = "",
     searching: bool = False,
+    place: tuple[int, int] | None = None,
     similar: list[Similar] | None = None,
     **figures: Any,
 ) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def edit_list(
         "said": said,
         "with": figures,
         "searching": searching,
+        "place": place,
         "similar": None
         if similar is None
         else [passage(text, found.span) | {"score": found.score, "literal": found.literal} for found in similar],
@@ -104,6 +106,7 @@ def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
         "stale": stale,
         "stopped": turn.stopped,
         "running": turn.answer is None and not turn.stopped,
+        "place": turn.place,
     }
     if turn.answer:
         shown |= {"ttft_ms": 1000 * turn.answer.ttft_s, "rate": turn.answer.decode_tokens_per_s}
@@ -115,10 +118,11 @@ def cards(
     workspace: Workspace,
     comparison: Comparison | None = None,
     running: str | None = None,
+    place: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """The data of `comparison`, else of the last one, for the browser that sent `request`.
 
-    `running` is the method whose card is still to come.
+    `running` is the method whose card is still to come, `place` its place in the line while it waits.
     """
     if comparison is None:
         if not workspace.comparisons:
@@ -129,6 +133,7 @@ def cards(
         "question": comparison.question,
         "edits": len(comparison.edits),
         "running": running,
+        "place": place,
         "cards": [_card(request, answer, reference) for answer in comparison.answers],
         "growth": growth(workspace, comparison),
     }
