@@ -1,5 +1,6 @@
 """The page: which event each control starts."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import isgeneratorfunction
@@ -59,6 +60,8 @@ class Page:
             self._wire(turns)
         # Requests wait for their turns in their handlers, of which as many may run as `Turns` lets in, and some more.
         self.blocks.max_threads = _THREADS
+        # After each event Gradio goes through what it keeps of the last 10,000 of them: let it keep next to nothing.
+        os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
         self.blocks.queue(max_size=_QUEUED, default_concurrency_limit=None, api_open=False)
 
     def _wire(self, turns: Turns) -> None:

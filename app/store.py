@@ -40,7 +40,7 @@ class Room:
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     workspace: Workspace | None = None
     owners: set[str] = field(default_factory=set)
-    used: float = field(default_factory=time.monotonic)
+    used: float = 0.0
     users: int = 0
     left: float | None = None
 

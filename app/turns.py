@@ -52,7 +52,8 @@ class Turns:
         rank: Counter[str] = Counter()
         keys = {}
         for turn in sorted(self.waiting, key=lambda turn: turn.number):
-            keys[turn] = (rank[turn.client], self._used[turn.client], turn.number)
+            now = self.holder.slice_s if self.holder and self.holder.client == turn.client else 0.0
+            keys[turn] = (rank[turn.client], self._used[turn.client] + now, turn.number)
             rank[turn.client] += 1
         return sorted(keys, key=keys.__getitem__)
 
