@@ -41,8 +41,8 @@ def listening(request: gr.Request | None) -> Callable[[], bool]:
     `UNHEARD_S` seconds. Gradio has no public call for it, so its queue is looked at.
     """
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    queue: Any = blocks._queue if blocks else None
-    event = queue.event_ids_to_events.get(event_id) if queue else None
+    queue: Any = None if blocks is None else blocks._queue
+    event = None if queue is None else queue.event_ids_to_events.get(event_id)
     if event is None:
         return lambda: True
     sealed, heard = _sealed(request), time.monotonic()

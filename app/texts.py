@@ -1,7 +1,9 @@
 """The words of the page, in English and in Simplified Chinese: the browser's language chooses."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.i18n import I18nData
@@ -35,6 +37,9 @@ class WordedError(KVEraserError):
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(WORDS["en"][key].format(**values))
         self.key, self.values = key, values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.key, **self.values), ()  # an error is made anew from its key, not its text
 
 
 def translated(key: str) -> I18nData:
