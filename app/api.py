@@ -4,40 +4,46 @@ Passages are given by their text, or by `start` and `end` in characters (code po
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
-from app.events import MODEL, spoken
+from app.events import spoken
 from app.export import FORMATS, exported
+from app.jobs import Job, Stopped
 from app.store import SessionStore
 from app.texts import PageError
-from app.workspace import AskedTurn, Comparison, Workspace
+from app.turns import Turns
+from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, read, sampling, time_over
+from app.workspace import AskedTurn, Comparison, ReadingTime
 from kveraser_core.answers import Answer
 from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document, load_document, read_document
 from kveraser_core.erasers import METHODS
-from kveraser_core.generation import Sampling
 from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span, check_span, find_text
 
+NOBODY = gr.Request()
+"""Stands for the request where Gradio, which gives it, is not there."""
+
 
 class Api:
-    """The endpoints, over the same store as the page."""
+    """The endpoints, over the same store and the same turns as the page."""
 
-    def __init__(self, backbone: Backbone, store: SessionStore) -> None:
-        self.backbone, self.store = backbone, store
+    def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
+        self.backbone, self.store, self.turns = backbone, store, turns
 
     def build(self) -> None:
         """Add the endpoints to the page that is being built."""
         with gr.Row(visible=False):
             for endpoint in (self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export):
-                inputs = [_input(parameter) for parameter in inspect.signature(endpoint).parameters.values()]
-                model = {} if endpoint == self.export else MODEL
-                gr.Button().click(spoken(endpoint), inputs, gr.JSON(), api_name=endpoint.__name__, **model)
+                parameters = inspect.signature(endpoint).parameters.values()
+                inputs = [_input(parameter) for parameter in parameters if parameter.name != "request"]
+                gr.Button().click(spoken(endpoint), inputs, gr.JSON(), api_name=endpoint.__name__)
 
-    def load_file(self, file: str, password: str = "") -> dict[str, Any]:
+    def load_file(self, file: str, password: str = "", request: gr.Request = NOBODY) -> dict[str, Any]:
         """Read a document from a file and keep it in memory.
 
         Args:
@@ -46,9 +52,9 @@ class Api:
         Returns:
             what load gives
         """
-        return self._keep(load_document(file, password=password or None))
+        return self._keep(lambda: load_document(file, password=password or None), request)
 
-    def load(self, text: str, title: str = "text") -> dict[str, Any]:
+    def load(self, text: str, title: str = "text", request: gr.Request = NOBODY) -> dict[str, Any]:
         """Read a document, given as text, and keep it in memory.
 
         Args:
@@ -57,20 +63,28 @@ class Api:
         Returns:
             the session id, which the other tools want, with the document's title, pages, characters and tokens
         """
-        return self._keep(read_document(text.encode("utf-8", "replace"), title))
+        return self._keep(lambda: read_document(text.encode("utf-8", "replace"), title), request)
 
-    def _keep(self, document: Document) -> dict[str, Any]:
-        session = DocumentSession.load(self.backbone, document)
+    def _keep(self, parse: Callable[[], Document], request: gr.Request) -> dict[str, Any]:
+        with Job(self.turns, request) as job:
+            document = parse()
+            key, workspace = read(job, self.backbone, self.store, document, ReadingTime())
         return {
-            "session": self.store.add(Workspace(session), ""),
+            "session": key,
             "title": document.title,
             "pages": document.page_count,
             "characters": len(document.text),
-            "tokens": session.tokens,
+            "tokens": workspace.session.tokens,
         }
 
     def erase(
-        self, session: str, passage: str = "", start: int = 0, end: int = 0, method: str = ""
+        self,
+        session: str,
+        passage: str = "",
+        start: int = 0,
+        end: int = 0,
+        method: str = "",
+        request: gr.Request = NOBODY,
     ) -> dict[str, Any]:
         """Make the model forget a passage of a document that it has read.
 
@@ -83,14 +97,16 @@ class Api:
         Returns:
             what is erased now, after rounding out to whole tokens, and the seconds it took
         """
-        kept = self.store.get(session).session
-        spans = find_text(kept.document.text, passage) if passage else [Span(start, end)]
-        for span in spans:
-            check_span(span, kept.document.text)
-        seconds = kept.erase(spans, method or None)
-        return {"erased": _erased(kept), "seconds": seconds}
+        with Job(self.turns, request) as job, self.store.using(session) as workspace:
+            kept = workspace.session
+            spans = find_text(kept.document.text, passage) if passage else [Span(start, end)]
+            for span in spans:
+                check_span(span, kept.document.text)
+            job.take(workspace)
+            seconds = kept.erase(spans, method or None)
+            return {"erased": _erased(kept), "seconds": seconds}
 
-    def undo(self, session: str) -> dict[str, Any]:
+    def undo(self, session: str, request: gr.Request = NOBODY) -> dict[str, Any]:
         """Take the last change to what is erased back.
 
         Args:
@@ -98,44 +114,57 @@ class Api:
         Returns:
             whether there was anything to take back, and what is erased now
         """
-        kept = self.store.get(session).session
-        return {"undone": kept.undo(), "erased": _erased(kept)}
+        with Job(self.turns, request) as job, self.store.using(session) as workspace:
+            job.take(workspace)
+            return {"undone": workspace.session.undo(), "erased": _erased(workspace.session)}
 
-    def ask(self, session: str, question: str, method: str = "", max_tokens: int = 256) -> dict[str, Any]:
+    def ask(
+        self,
+        session: str,
+        question: str,
+        method: str = "",
+        max_tokens: int = 256,
+        request: gr.Request = NOBODY,
+    ) -> dict[str, Any]:
         """Ask about a document, as if the erased passages had never been in it.
 
         Args:
             session: the id that load gave
             question: what you want to know
             method: an erase method; empty for the best one
-            max_tokens: the longest answer
+            max_tokens: the longest answer, 1,024 at most
         Returns:
             the answer and its timings in seconds
         """
-        workspace = self.store.get(session)
-        answer = workspace.session.ask(question, method or None, sampling=Sampling(max_tokens=max_tokens))
-        turn = AskedTurn(question, answer.method, workspace.edits, answer.text, answer)
+        wanted = sampling(max_tokens, ANSWER_TOKENS)
+        with Job(self.turns, request) as job, self.store.using(session) as workspace:
+            turn = AskedTurn(question, method or workspace.session.default_method)
+            answer(job, workspace, turn, False, wanted)
         workspace.turns.append(turn)
-        return _plain(answer)
+        return _plain(turn.answer or _cut(turn))
 
     def compare(
-        self, session: str, question: str, methods: list[str] | None = None, max_tokens: int = 96
+        self,
+        session: str,
+        question: str,
+        methods: list[str] | None = None,
+        max_tokens: int = 96,
+        request: gr.Request = NOBODY,
     ) -> list[dict[str, Any]]:
         """Answer one question with several erase methods, each from the same cache.
 
         Args:
             session: the id that load gave
             question: what you want to know
-            methods: names of erase methods; all of them if left out
-            max_tokens: the longest answer
+            methods: names of erase methods, 16 at most; all of them if left out
+            max_tokens: the longest answer, 256 at most
         Returns:
             an answer a method with timings, and agreement with full recompute where that is among them
         """
-        workspace = self.store.get(session)
-        kept = workspace.session
-        answers = list(kept.compare(question, methods, sampling=Sampling(max_tokens=max_tokens)))
-        workspace.comparisons.append(Comparison(question, workspace.edits, kept.tokens_behind, answers))
-        return [_plain(answer) for answer in answers]
+        wanted, comparison = sampling(max_tokens, COMPARED_TOKENS), Comparison(question)
+        with Job(self.turns, request) as job, self.store.using(session) as workspace:
+            compare(job, workspace, comparison, methods or list(METHODS), wanted)
+        return [_plain(answer) for answer in comparison.answers]
 
     def export(self, session: str, form: str = "json") -> dict[str, str]:
         """Everything that was asked and compared.
@@ -168,6 +197,12 @@ def _erased(session: DocumentSession) -> list[dict[str, Any]]:
         {"start": span.characters.start, "end": span.characters.end, "text": span.text, "tokens": span.tokens}
         for span in session.spans
     ]
+
+
+def _cut(turn: AskedTurn) -> Answer:
+    """What there is of an answer that was cut off: it has no figures."""
+    error = time_over() if turn.stopped == "time_over" else Stopped("e_stopped")
+    return Answer(turn.method, turn.question, turn.text, finished=False, erase_s=None, error=error)
 
 
 def _plain(answer: Answer) -> dict[str, Any]:

@@ -5,50 +5,58 @@ from typing import Any
 
 import gradio as gr
 
+from app.jobs import Job, Watched
 from app.store import SessionStore
 from app.texts import PageError, say
+from app.turns import Turns
 from app.widgets import cards
+from app.work import compare, ordered, sampling
 from app.workspace import Comparison
 from kveraser_core.errors import KVEraserError
-from kveraser_core.generation import Sampling
-from kveraser_core.session import REFERENCE
 
 MAX_TOKENS = 96
+_REFRESH_S = 0.1
 
 
 class Comparing:
     """The events of comparing."""
 
-    def __init__(self, store: SessionStore) -> None:
-        self.store = store
+    def __init__(self, store: SessionStore, turns: Turns) -> None:
+        self.store, self.turns = store, turns
 
     def compare(
         self, key: str | None, question: str, methods: list[str], request: gr.Request
     ) -> Iterator[dict[str, Any]]:
         """Answer with each method, full recompute first."""
-        workspace = self.store.get(key)
+        owner = request.session_hash if request else None
+        workspace = self.store.get(key, owner)
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
         if not methods:
             raise PageError(say(request, "e_no_methods"))
-        workspace.stop.clear()
-        session = workspace.session
-        comparison = Comparison(question.strip(), workspace.edits, session.tokens_behind)
-        left = sorted(methods, key=lambda method: method != REFERENCE)
-        answers = session.compare(question, methods, sampling=Sampling(max_tokens=MAX_TOKENS))
+        comparison = Comparison(question.strip(), workspace.edits)
+        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), ordered(methods)
+
+        def work(job: Job) -> None:
+            with self.store.using(key):
+                compare(job, workspace, comparison, order, wanted)
+
+        watched = Watched(self.turns, request, work)
+        seen = None
         try:
-            yield {"cards": cards(request, workspace, comparison, left[0])}
-            for answer in answers:
-                if not comparison.answers:
-                    workspace.comparisons.append(comparison)
-                comparison.answers.append(answer)
-                left.remove(answer.method)
-                yield {"cards": cards(request, workspace, comparison, left[0] if left else None)}
-                if workspace.stop.is_set():
-                    break
+            for _ in watched.moments(_REFRESH_S):
+                done, place = len(comparison.answers), watched.job.place
+                if seen != (done, place):
+                    seen = done, place
+                    running = order[done] if done < len(order) else None
+                    yield {"cards": cards(request, workspace, comparison, running, place)}
         except KVEraserError:
             yield {"cards": cards(request, workspace)}
             raise
-        finally:
-            answers.close()  # type: ignore[attr-defined]
         yield {"cards": cards(request, workspace)}
+
+    def stop(self, key: str | None, request: gr.Request) -> None:
+        """Stop the comparison after the method that answers now."""
+        if workspace := self.store.find(key):
+            for stop in list(workspace.comparing):
+                stop.set()

@@ -9,12 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.store import UnknownSession
 from app.texts import explain, say
 from kveraser_core.errors import KVEraserError
-
-MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-"""Options of every event that runs the model: they take turns."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,9 +40,7 @@ def spoken(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 def _message(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
     request = next((argument for argument in arguments if isinstance(argument, gr.Request)), None)
-    if isinstance(error, UnknownSession):
-        text = say(request, "e_gone" if error.key else "e_no_document")
-    elif isinstance(error, KVEraserError):
+    if isinstance(error, KVEraserError):
         text = explain(request, error)
     else:
         _log.exception("an event failed", exc_info=error)

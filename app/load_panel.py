@@ -1,115 +1,87 @@
 """Loading: a file, pasted text or a sample is read, with progress and a way to cancel."""
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
 from app.document_view import shown
+from app.jobs import Job, Watched
 from app.samples import Sample, find_sample
+from app.shelf import Shelf
 from app.store import SessionStore
 from app.texts import PageError, say
+from app.turns import Turns
 from app.widgets import cards, conversation, edit_list, painted, status
+from app.work import read
 from app.workspace import ReadingTime, Workspace
 from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
-from kveraser_core.session import DocumentSession
 from kveraser_core.spans import find_text
 from kveraser_core.window import DocumentTooLong, fitting_pages, room_for_document
 
 _REFRESH_S = 0.25
 
 
-@dataclass
-class _Reading:
-    """A document that is being read for one tab, in a thread of its own."""
-
-    document: Document
-    time: ReadingTime = field(default_factory=ReadingTime)
-    total: int = 0
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    session: DocumentSession | None = None
-    error: BaseException | None = None
-
-    def run(self, backbone: Backbone) -> None:
-        try:
-            self.session = DocumentSession.load(backbone, self.document, self.report, self.cancelled.is_set)
-        except BaseException as error:
-            self.error = error
-
-    def report(self, done: int, total: int) -> None:
-        self.time.mark(done)
-        self.total = total
-
-    def status(self) -> dict[str, Any]:
-        done, seconds = self.time.points[-1] if self.time.points else (0, 0.0)
-        rate = done / seconds if seconds else 0.0
-        left = (self.total - done) / rate if rate else 0.0
-        return {
-            "state": "reading", "title": self.document.title,
-            "done": done, "total": self.total, "rate": rate, "left": left,
-        }  # fmt: skip
-
-
 class Loading:
     """The events of loading. Each tab reads one document at a time."""
 
-    def __init__(self, backbone: Backbone, store: SessionStore) -> None:
-        self.backbone, self.store = backbone, store
-        self._readings: dict[str, _Reading] = {}
-        self._too_long: dict[str, Document] = {}
+    def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
+        self.backbone, self.store, self.turns = backbone, store, turns
+        self._reading: dict[str, Job] = {}
+        self._too_long = Shelf()
 
     def file(self, key: str | None, path: str | None, password: str, request: gr.Request) -> Iterator[dict[str, Any]]:
         """Read an uploaded file."""
         if not path:
             return
         try:
-            document = load_document(path, password=password or None)
+            yield from self._read(key, lambda: load_document(path, password=password or None), request)
         except EncryptedDocument:
             yield {"password": gr.update(visible=True)}
             raise
-        yield from self._read(key, document, request)
 
     def text(self, key: str | None, text: str, request: gr.Request) -> Iterator[dict[str, Any]]:
         """Read pasted text."""
         if not text.strip():
             raise PageError(say(request, "e_no_text"))
-        document = read_document(text.encode("utf-8", "replace"), say(request, "pasted"))
-        yield from self._read(key, document, request)
+        title = say(request, "pasted")
+        yield from self._read(key, lambda: read_document(text.encode("utf-8", "replace"), title), request)
 
     def sample(self, key: str | None, file: str, request: gr.Request) -> Iterator[dict[str, Any]]:
         """Read a sample."""
         sample = find_sample(file)
-        yield from self._read(key, load_document(sample.path), request, sample)
+        yield from self._read(key, lambda: load_document(sample.path), request, sample)
 
     def pages(
         self, key: str | None, first: float | None, last: float | None, request: gr.Request
     ) -> Iterator[dict[str, Any]]:
         """Read some pages of the document that was too long."""
-        document = self._too_long.get(request.session_hash or "")
-        if document is None or first is None or last is None:
+        if first is None or last is None:
             raise PageError(say(request, "e_no_pages"))
-        yield from self._read(key, document.pages(int(first), int(last)), request)
+        document = self._too_long.get(request.session_hash or "")
+        yield from self._read(key, lambda: document.pages(int(first), int(last)), request)
 
     def first_page(self, first: float | None, request: gr.Request) -> tuple[Any, str]:
         """The last page that fits with `first`, and a sentence about it."""
         document = self._too_long.get(request.session_hash or "")
-        if document is None or not first or not 1 <= first <= document.page_count:
+        if not first or not 1 <= first <= document.page_count:
             raise PageError(say(request, "e_no_pages"))
-        last = fitting_pages(self.backbone, document, int(first))
-        return last, self._about_pages(document, int(first), last, request)
+        with Job(self.turns, request) as job:
+            job.take()
+            last = fitting_pages(self.backbone, document, int(first))
+            return last, self._about_pages(document, int(first), last, request)
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what the tab is reading."""
-        if reading := self._readings.get(request.session_hash or ""):
-            reading.cancelled.set()
+        if job := self._reading.get(request.session_hash or ""):
+            job.cancelled.set()
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
         self.cancel(request)
-        self._too_long.pop(request.session_hash or "", None)
+        self._too_long.drop(request.session_hash or "")
         self.store.leave(request.session_hash or "")
 
     def resume(self, key: str | None, request: gr.Request) -> dict[str, Any]:
@@ -120,46 +92,54 @@ class Loading:
         return self._all(key or "", workspace, request)
 
     def _read(
-        self, key: str | None, document: Document, request: gr.Request, sample: Sample | None = None
+        self, key: str | None, parse: Callable[[], Document], request: gr.Request, sample: Sample | None = None
     ) -> Iterator[dict[str, Any]]:
         owner = request.session_hash or ""
-        if owner in self._readings:
-            raise PageError(say(request, "e_busy"))
+        reading = _Reading()
+
+        def work(job: Job) -> None:
+            if self._reading.setdefault(owner, job) is not job:
+                raise PageError(say(request, "e_busy"))
+            try:
+                reading.document = document = parse()
+                reading.kept = read(job, self.backbone, self.store, document, reading.time, owner)
+            except DocumentTooLong:
+                reading.picker = self._picker(document, job, owner, request)
+                raise
+            finally:
+                self._reading.pop(owner, None)
+
         about = status(self.backbone, None)
-        reading = self._readings[owner] = _Reading(document)
-        thread = threading.Thread(target=reading.run, args=(self.backbone,), daemon=True)
-        thread.start()
+        watched = Watched(self.turns, request, work)
         try:
-            while thread.is_alive():
-                yield {"status": about | reading.status()}
-                thread.join(_REFRESH_S)
-        finally:
-            reading.cancelled.set()
-            thread.join()
-            self._readings.pop(owner, None)
-        if reading.session is None:
-            yield {"status": status(self.backbone, self.store.find(key))}
-            if isinstance(reading.error, DocumentTooLong):
-                if document.page_count == 1:
-                    raise PageError(self._sentence(document, request, "too_long_text"))
-                self._too_long[owner] = document
-                last = fitting_pages(self.backbone, document)
-                yield {
-                    "picker": gr.update(visible=True),
-                    "too_long": self._about_pages(document, 1, last, request),
-                    "first": gr.update(value=1, maximum=document.page_count),
-                    "last": gr.update(value=last, maximum=document.page_count),
-                }
-            assert reading.error is not None
-            raise reading.error
-        workspace = Workspace(reading.session, reading.time)
+            for _ in watched.moments(_REFRESH_S):
+                yield {"status": about | reading.status(watched.job.place)}
+        except Exception:
+            yield {"status": status(self.backbone, self.store.find(key))} | reading.picker
+            raise
+        assert reading.document
+        assert reading.kept
+        new, workspace = reading.kept
         if sample:
-            workspace.tips = [find_text(document.text, passage)[0] for passage in sample.erase]
+            workspace.tips = [find_text(reading.document.text, passage)[0] for passage in sample.erase]
             workspace.questions = [question["question"] for question in sample.questions]
-        self._too_long.pop(owner, None)
-        yield self._all(self.store.add(workspace, owner), workspace, request) | {
+        self._too_long.drop(owner)
+        yield self._all(new, workspace, request) | {
             "picker": gr.update(visible=False),
             "password": gr.update(visible=False, value=""),
+        }
+
+    def _picker(self, document: Document, job: Job, owner: str, request: gr.Request) -> dict[str, Any]:
+        """What offers the pages of a document that fit. Raises `PageError` where it has no pages."""
+        if document.page_count == 1:
+            raise PageError(self._sentence(document, request, "too_long_text"))
+        self._too_long.put(owner, job.client, document)
+        last = fitting_pages(self.backbone, document)
+        return {
+            "picker": gr.update(visible=True),
+            "too_long": self._about_pages(document, 1, last, request),
+            "first": gr.update(value=1, maximum=document.page_count),
+            "last": gr.update(value=last, maximum=document.page_count),
         }
 
     def _all(self, key: str, workspace: Workspace, request: gr.Request) -> dict[str, Any]:
@@ -183,3 +163,22 @@ class Loading:
         tokens = len(self.backbone.tokenize(document.text)[0])
         room = room_for_document(self.backbone)
         return say(request, text).format(title=document.title, tokens=f"{tokens:,}", room=f"{room:,}", **pages)
+
+
+@dataclass
+class _Reading:
+    """How the reading of one document gets on, and what came of it."""
+
+    document: Document | None = None
+    time: ReadingTime = field(default_factory=ReadingTime)
+    kept: tuple[str, Workspace] | None = None
+    picker: dict[str, Any] = field(default_factory=dict)
+
+    def status(self, place: tuple[int, int] | None) -> dict[str, Any]:
+        done, seconds = self.time.points[-1] if self.time.points else (0, 0.0)
+        rate = done / seconds if seconds else 0.0
+        return {
+            "state": "reading", "title": self.document.title if self.document else "", "place": place,
+            "done": done, "total": self.time.total, "rate": rate,
+            "left": (self.time.total - done) / rate if rate else 0.0,
+        }  # fmt: skip

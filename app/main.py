@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--model", help="a model folder or hub id; default: the packaged model")
     parser.add_argument("--eraser", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    parser.add_argument(
+        "--memory", type=_megabytes, metavar="MB", help="for everybody's documents; default: half of what is free"
+    )
     options = parser.parse_args(arguments)
     try:
         _serve(options)
@@ -35,11 +38,19 @@ def _serve(options: argparse.Namespace) -> None:
         from app.server import serve
         from app.store import SessionStore
         from kveraser_core.backbone import Backbone
+        from kveraser_core.memory import free_bytes
 
         backbone = Backbone.load(options.model, options.eraser)
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, signal.default_int_handler)
         with temporary_files():
-            store = SessionStore()
+            store = SessionStore(options.memory or free_bytes(backbone.device) // 2)
             page = Page(backbone, store).blocks
             serve(page, store, options.host, listener.getsockname()[1], listener)
+
+
+def _megabytes(text: str) -> int:
+    """Bytes of a positive number of megabytes."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text) * 2**20

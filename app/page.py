@@ -1,5 +1,6 @@
 """The page: which event each control starts."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from inspect import isgeneratorfunction
@@ -11,16 +12,19 @@ from app.api import Api
 from app.ask_panel import Asking
 from app.compare_panel import Comparing
 from app.erase_panel import Erasing
-from app.events import MODEL, spoken
+from app.events import spoken
 from app.export import FORMATS, exported
 from app.layout import lay_out
 from app.load_panel import Loading
 from app.samples import samples
 from app.store import SessionStore
 from app.texts import PageError, say, translated
+from app.turns import Turns
 from kveraser_core.backbone import Backbone
 
 _KEEP_UPLOADS_S = 3600
+_THREADS = 96
+_QUEUED = 256
 _KEY = "kveraser"
 _SAVE_KEY = f"(key) => {{ if (key) sessionStorage.setItem('{_KEY}', key); }}"
 _SAVED_KEY = f"() => [sessionStorage.getItem('{_KEY}') || '']"
@@ -50,22 +54,27 @@ class Page:
             analytics_enabled=False,
             delete_cache=(_KEEP_UPLOADS_S, _KEEP_UPLOADS_S),
         ) as self.blocks:
-            Api(backbone, store).build()  # first, so that its endpoints get the plain names
+            turns = Turns()
+            Api(backbone, store, turns).build()  # first, so that its endpoints get the plain names
             self.parts = lay_out(backbone)
-            self._wire()
+            self._wire(turns)
+        # Requests wait for their turns in their handlers, of which as many may run as `Turns` lets in, and some more.
+        self.blocks.max_threads = _THREADS
+        # After each event Gradio goes through what it keeps of the last 10,000 of them: let it keep next to nothing.
+        os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+        self.blocks.queue(max_size=_QUEUED, default_concurrency_limit=None, api_open=False)
 
-    def _wire(self) -> None:
+    def _wire(self, turns: Turns) -> None:
         p = self.parts
-        loading = Loading(self.backbone, self.store)
+        loading = Loading(self.backbone, self.store, turns)
         everything = ["key", "view", "status", "edits", "conversation", "cards", "open"]
         dialogue = ["password", "picker", "too_long", "first", "last"]
         hidden: dict[str, Any] = {"api_visibility": "private"}
         quiet = hidden | {"show_progress": "hidden"}
-        waiting = hidden | {"show_progress": "minimal"}
 
         def load(trigger: Any, handler: Callable[..., Any], *inputs: Any) -> None:
             event = self._event(handler, ["key", *inputs], everything + dialogue)
-            started = trigger(*event, **waiting, show_progress_on=p["status"], **MODEL)
+            started = trigger(*event, **quiet)
             started.then(None, p["key"], None, js=_SAVE_KEY, **hidden)
 
         load(p["file"].upload, loading.file, "file", "password")
@@ -81,7 +90,7 @@ class Page:
         )
         self.blocks.unload(loading.leave)
 
-        erasing = Erasing(self.store)
+        erasing = Erasing(self.store, turns)
         changed = ["view", "edits", "conversation"]
         for trigger, handler in (
             (p["view"].erase, erasing.erase), (p["edits"].erase, erasing.erase),
@@ -89,31 +98,27 @@ class Page:
             (p["edits"].undo, erasing.undo), (p["edits"].redo, erasing.redo),
             (p["edits"].restoreall, erasing.restore_all),
         ):  # fmt: skip
-            done = trigger(*self._event(handler, ["key"], changed), **waiting, show_progress_on=p["edits"], **MODEL)
+            done = trigger(*self._event(handler, ["key"], changed), **quiet)
             if handler == erasing.erase:
                 search = self._event(erasing.similar, ["key", "edits"], ["edits"])
-                done.success(*search, concurrency_id="similar", concurrency_limit=1, **quiet)
-        p["view"].similar(
-            *self._event(erasing.similar_to, ["key", "edits"], ["edits"]),
-            concurrency_id="similar", concurrency_limit=1, **quiet,
-        )  # fmt: skip
+                done.success(*search, **quiet)
+        p["view"].similar(*self._event(erasing.similar_to, ["key", "edits"], ["edits"]), **quiet)
         p["view"].askabout(spoken(erasing.ask_about), p["key"], p["question"], **quiet).then(
             None, None, None, js=_FOCUS, **hidden
         )
 
-        asking = Asking(self.store)
+        asking = Asking(self.store, turns)
         answered = self._event(asking.ask, ["key", "question", "method", "follow_up"], ["conversation", "question"])
-        gr.on(
-            [p["ask"].click, p["question"].submit], *answered, **waiting, show_progress_on=p["conversation"], **MODEL
-        )
-        gr.on([p["conversation"].stop, p["cards"].stop], asking.stop, p["key"], None, queue=False, **hidden)
+        gr.on([p["ask"].click, p["question"].submit], *answered, **quiet)
+        p["conversation"].stop(asking.stop, p["key"], None, queue=False, **hidden)
         p["conversation"].clear(*self._event(asking.clear, ["key"], ["conversation"]), **quiet)
         p["conversation"].suggest(_suggested, None, p["question"], **quiet)
         p["method"].select(lambda name: translated(f"m_{name}"), p["method"], p["about_method"], **quiet)
 
-        comparing = Comparing(self.store)
+        comparing = Comparing(self.store, turns)
         compared = self._event(comparing.compare, ["key", "question", "methods"], ["cards"])
-        p["compare"].click(*compared, **waiting, **MODEL)
+        p["compare"].click(*compared, **quiet)
+        p["cards"].stop(comparing.stop, p["key"], None, queue=False, **hidden)
         p["cards"].take(*self._event(self._take, ["key"], ["taken"]), **quiet).success(
             None, p["taken"], None, js=_DOWNLOAD, **hidden
         )

@@ -9,13 +9,13 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
+from app.clients import Doorkeeper
 from app.store import SessionStore
 from app.texts import STATIC, translations
 from app.theme import theme
 from kveraser_core.documents import MAX_BYTES
 from kveraser_core.errors import KVEraserError
 
-_WAITING = 32
 _SWEEP_S = 15.0
 _GRACE_S, _END_S = 3, 6.0
 
@@ -26,9 +26,10 @@ class ServerFailed(KVEraserError):
 
 def serve(page: gr.Blocks, store: SessionStore, host: str, port: int, listener: socket.socket) -> None:
     """Serve `page` at `listener` until interrupted, sweeping `store` now and then."""
-    page.queue(max_size=_WAITING)
+    outer = FastAPI(openapi_url=None)
+    outer.add_middleware(Doorkeeper)
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None),
+        outer,
         page,
         path="",
         server_name=host,

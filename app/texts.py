@@ -1,7 +1,9 @@
 """The words of the page, in English and in Simplified Chinese: the browser's language chooses."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.i18n import I18nData
@@ -29,6 +31,17 @@ class PageError(KVEraserError):
     """What a user of the page can put right, in the user's language."""
 
 
+class WordedError(KVEraserError):
+    """What a user can put right: the text `key` with `values`, in English unless `explain` says it."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(WORDS["en"][key].format(**values))
+        self.key, self.values = key, values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.key, **self.values), ()  # an error is made anew from its key, not its text
+
+
 def translated(key: str) -> I18nData:
     """The text `key`, put into the user's language by the browser."""
     return translations(_OURS + key)
@@ -41,6 +54,8 @@ def say(request: gr.Request | None, key: str) -> str:
 
 def explain(request: gr.Request | None, error: KVEraserError) -> str:
     """What went wrong, in the language of the browser that sent `request`."""
+    if isinstance(error, WordedError):
+        return say(request, error.key).format(**error.values)
     return _ERRORS_ZH.get(type(error).__name__, str(error)) if _reads_chinese(request) else str(error)
 
 

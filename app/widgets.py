@@ -51,7 +51,7 @@ def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
     return about | {
         "title": document.title,
         "tokens": session.tokens,
-        "memory_mb": session.used_bytes / 2**20,
+        "memory_mb": session.memory_bytes / 2**20,
         "pages": document.page_count,
     }
 
@@ -65,6 +65,7 @@ def edit_list(
     workspace: Workspace,
     said: str = "",
     searching: bool = False,
+    place: tuple[int, int] | None = None,
     similar: list[Similar] | None = None,
     **figures: Any,
 ) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def edit_list(
         "said": said,
         "with": figures,
         "searching": searching,
+        "place": place,
         "similar": None
         if similar is None
         else [passage(text, found.span) | {"score": found.score, "literal": found.literal} for found in similar],
@@ -104,6 +106,7 @@ def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
         "stale": stale,
         "stopped": turn.stopped,
         "running": turn.answer is None and not turn.stopped,
+        "place": turn.place,
     }
     if turn.answer:
         shown |= {"ttft_ms": 1000 * turn.answer.ttft_s, "rate": turn.answer.decode_tokens_per_s}
@@ -115,10 +118,11 @@ def cards(
     workspace: Workspace,
     comparison: Comparison | None = None,
     running: str | None = None,
+    place: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """The data of `comparison`, else of the last one, for the browser that sent `request`.
 
-    `running` is the method whose card is still to come.
+    `running` is the method whose card is still to come, `place` its place in the line while it waits.
     """
     if comparison is None:
         if not workspace.comparisons:
@@ -129,6 +133,7 @@ def cards(
         "question": comparison.question,
         "edits": len(comparison.edits),
         "running": running,
+        "place": place,
         "cards": [_card(request, answer, reference) for answer in comparison.answers],
         "growth": growth(workspace, comparison),
     }

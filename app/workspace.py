@@ -2,24 +2,34 @@
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
+from app.turns import Turns
 from kveraser_core.answers import Answer
 from kveraser_core.session import DocumentSession
 from kveraser_core.similar import SimilarFinder
 from kveraser_core.spans import Span
 
+TURNS, COMPARISONS = 200, 50
+"""How many questions and comparisons are kept, the newest."""
 
-@dataclass
+
+@dataclass(eq=False)
 class AskedTurn:
-    """A question, the passages erased when it was asked, and its answer, which may still be coming."""
+    """A question, the passages erased when it was asked, and its answer, which may still be coming.
+
+    `place` is the question's place in the line and how many wait, while it waits. An answer that was cut off has
+    no `answer`, and `stopped` is the key of the text that says why.
+    """
 
     question: str
     method: str
-    edits: tuple[Span, ...]
+    edits: tuple[Span, ...] = ()
     text: str = ""
     answer: Answer | None = None
-    stopped: bool = False
+    stopped: str = ""
+    place: tuple[int, int] | None = None
 
 
 @dataclass
@@ -27,33 +37,46 @@ class Comparison:
     """One question answered by several methods; `tokens_behind` the first erased passage."""
 
     question: str
-    edits: tuple[Span, ...]
-    tokens_behind: int
+    edits: tuple[Span, ...] = ()
+    tokens_behind: int = 0
     answers: list[Answer] = field(default_factory=list)
 
 
 @dataclass
 class ReadingTime:
-    """How far reading had come after how many seconds: the points of a curve."""
+    """How far reading had come after how many seconds, those of waiting left out: the points of a curve."""
 
     started: float = field(default_factory=time.perf_counter)
     points: list[tuple[int, float]] = field(default_factory=list)
+    total: int = 0
 
-    def mark(self, tokens: int) -> None:
+    def start(self) -> None:
+        self.started = time.perf_counter()
+
+    def mark(self, tokens: int, total: int) -> None:
+        self.total = total
         self.points.append((tokens, time.perf_counter() - self.started))
+
+    def leave_out(self, seconds: float) -> None:
+        self.started += seconds
 
 
 @dataclass
 class Workspace:
-    """One user's document and everything done with it."""
+    """One user's document and everything done with it.
+
+    Requests that work on it wait in its `line`; `asking` and `comparing` hold what stops those that are under way.
+    """
 
     session: DocumentSession
     reading: ReadingTime = field(default_factory=ReadingTime)
     tips: list[Span] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
-    turns: list[AskedTurn] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
+    turns: deque[AskedTurn] = field(default_factory=lambda: deque(maxlen=TURNS))
+    comparisons: deque[Comparison] = field(default_factory=lambda: deque(maxlen=COMPARISONS))
+    asking: set[threading.Event] = field(default_factory=set)
+    comparing: set[threading.Event] = field(default_factory=set)
+    line: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         self.similar = SimilarFinder(self.session.document.text)
@@ -62,3 +85,8 @@ class Workspace:
     def edits(self) -> tuple[Span, ...]:
         """The characters that are erased now."""
         return tuple(span.characters for span in self.session.spans)
+
+    def stop(self) -> None:
+        """Stop every answer and comparison that is under way."""
+        for stop in (*self.asking, *self.comparing):
+            stop.set()

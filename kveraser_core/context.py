@@ -31,6 +31,12 @@ class Context:
         return self.cache.capacity - len(self.ids)
 
 
+def capacity_for(backbone: Backbone, document_tokens: int) -> int:
+    """How many slots the cache of a document of so many tokens has."""
+    tokens = len(Prompt(backbone).head_ids) + document_tokens
+    return max(min(backbone.window, tokens + HEADROOM), tokens)
+
+
 def read_context(
     backbone: Backbone,
     document_ids: Sequence[int],
@@ -40,6 +46,6 @@ def read_context(
     """Prefill the prompt's opening and a document. Raises `Cancelled`; `progress` as in `prefill`."""
     prompt = Prompt(backbone)
     ids = [*prompt.head_ids, *document_ids]
-    cache = backbone.new_cache(max(min(backbone.window, len(ids) + HEADROOM), len(ids)))
+    cache = backbone.new_cache(capacity_for(backbone, len(document_ids)))
     prefill(backbone, ids, cache, progress, cancelled)
     return Context(backbone, prompt, ids, len(prompt.head_ids), cache)

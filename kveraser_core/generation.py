@@ -91,7 +91,7 @@ def generate(
     sampling: Sampling,
     rewrites: Sequence[Rewrite] = (),
 ) -> Iterator[str | Generated]:
-    """Read `prompt_ids` behind `cache` and answer: pieces of text as they come, then a `Generated`.
+    """Read `prompt_ids` behind `cache` and answer: a piece of text a token, which may be empty, then a `Generated`.
 
     The cache is as it was when the iterator ends or is closed, but for `rewrites`, which are done with the
     prompt and stay.
@@ -114,10 +114,9 @@ def generate(
         while True:
             ended = ids[-1] in backbone.end_ids
             piece = text.close() if ended else text.add(ids[-1])
-            if piece:
-                paused = time.perf_counter()
-                yield piece
-                waited += time.perf_counter() - paused
+            paused = time.perf_counter()
+            yield piece
+            waited += time.perf_counter() - paused
             if ended or text.stopped or len(ids) == sampling.max_tokens:
                 break
             hidden = backbone.encode(ids[-1:], cache)

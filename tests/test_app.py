@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import store
 from app.api import Api
-from app.ask_panel import Asking, earlier_turns
+from app.ask_panel import Asking
 from app.charts import growth, parts
 from app.document_view import from_browser, to_browser
 from app.export import exported
 from app.samples import UnknownSample, find_sample, samples
-from app.store import SessionStore, UnknownSession
+from app.store import SessionStore
 from app.texts import WORDS
+from app.turns import Turns
 from app.widgets import cards, differing
+from app.work import earlier_turns
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core import (
     cache_layer,
@@ -89,53 +90,15 @@ def workspace(llama):
     return Workspace(DocumentSession.load(llama, document))
 
 
-def test_an_id_that_is_not_known_gives_nothing():
-    sessions = SessionStore()
-    key = sessions.add("workspace", "tab")
-    assert sessions.get(key) == "workspace"
-    with pytest.raises(UnknownSession, match="no longer in memory"):
-        sessions.get(key[:-1])
-    with pytest.raises(UnknownSession, match="no document yet"):
-        sessions.get(None)
-    assert sessions.find(key[:-1]) is None
+@pytest.fixture
+def sessions():
+    return SessionStore()
 
 
-def test_the_store_is_bounded_and_forgets_the_oldest():
-    sessions = SessionStore(most=2)
-    first, second = sessions.add("1", "a"), sessions.add("2", "b")
-    sessions.get(first)
-    third = sessions.add("3", "c")
-    assert (sessions.get(first), sessions.get(third)) == ("1", "3")
-    with pytest.raises(UnknownSession):
-        sessions.get(second)
-
-
-def test_a_tab_has_one_document_and_programs_have_many():
-    sessions = SessionStore()
-    first, second = sessions.add("1", "tab"), sessions.add("2", "tab")
-    assert sessions.find(first) is None
-    assert sessions.find(second) == "2"
-    keys = [sessions.add(str(number), "") for number in range(3)]
-    assert all(sessions.find(key) for key in keys)
-
-
-def test_a_closed_tab_and_an_idle_hour_free_a_workspace(monkeypatch, workspace):
-    now = [100.0]
-    monkeypatch.setattr(store.time, "monotonic", lambda: now[0])
-    sessions = SessionStore(idle_s=3600, grace_s=60)
-    gone, back, other = sessions.add(workspace, "a"), sessions.add(workspace, "b"), sessions.add(workspace, "c")
-    sessions.leave("a")
-    sessions.leave("b")
-    assert workspace.stop.is_set()
-    now[0] += 50
-    assert sessions.get(back, "b, reloaded") is workspace
-    now[0] += 20
-    sessions.sweep()
-    assert sessions.find(gone) is None
-    assert sessions.find(back) is sessions.find(other) is workspace
-    now[0] += 3601
-    sessions.sweep()
-    assert sessions.find(other) is None
+@pytest.fixture
+def key(workspace, sessions):
+    with sessions.room(1, "") as room:
+        return sessions.add(workspace, room)
 
 
 def test_only_samples_are_found_by_name():
@@ -161,17 +124,15 @@ def test_words_that_differ_are_marked_where_they_differ():
 
 def test_later_questions_never_carry_answers_from_before_an_edit(workspace):
     answer = Answer("none", "How much?", "30 coins")
-    workspace.turns = [AskedTurn("How much?", "none", (), "30 coins", answer)]
+    workspace.turns += [AskedTurn("How much?", "none", (), "30 coins", answer)]
     assert [turn.answer for turn in earlier_turns(workspace)] == ["30 coins"]
     workspace.session.mark([Span(12, 20)])
     assert earlier_turns(workspace) == []
 
 
-def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, monkeypatch):
-    sessions = SessionStore()
-    key = sessions.add(workspace, "")
+def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, sessions, key, monkeypatch):
     answer = Answer("none", "How much?", "30 coins")
-    workspace.turns = [AskedTurn("How much?", "none", (), "30 coins", answer)]
+    workspace.turns += [AskedTurn("How much?", "none", (), "30 coins", answer)]
     stream, taken = workspace.session.stream, []
 
     def spy(question, method, history, sampling):
@@ -180,25 +141,23 @@ def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, monkeyp
 
     monkeypatch.setattr(workspace.session, "stream", spy)
     for follow_up in (True, False):
-        list(Asking(sessions).ask(key, "Is that so?", "none", follow_up, None))
+        list(Asking(sessions, Turns()).ask(key, "Is that so?", "none", follow_up, None))
     assert taken == [["30 coins"], []]
     assert [turn.question for turn in workspace.turns] == ["How much?", "Is that so?", "Is that so?"]
 
 
-def test_a_question_that_does_not_fit_leaves_no_turn_behind(workspace):
-    sessions = SessionStore()
-    key = sessions.add(workspace, "")
-    updates = Asking(sessions).ask(key, "why " * 2000, "none", True, None)
+def test_a_question_that_does_not_fit_leaves_no_turn_behind(workspace, sessions, key):
+    updates = Asking(sessions, Turns()).ask(key, "why " * 2000, "none", True, None)
     with pytest.raises(QuestionError, match="shorter"):
         list(updates)
-    assert workspace.turns == []
+    assert not workspace.turns
 
 
 def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     answer = Answer("mask", "=1+1?", "=SUM(A1) *bold*\n# not a heading", erase_s=0.5, kl=0.25)
     workspace.session.mark([Span(12, 20)])
-    workspace.turns = [AskedTurn("How <b>much</b>?", "mask", workspace.edits, answer.text, answer)]
-    workspace.comparisons = [
+    workspace.turns += [AskedTurn("How <b>much</b>?", "mask", workspace.edits, answer.text, answer)]
+    workspace.comparisons += [
         Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error=CacheFull("No room."))])
     ]
 
@@ -225,7 +184,7 @@ def test_the_charts_have_this_sessions_own_figures(workspace):
     now = Comparison(
         "q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error=MissingEraser("x"))]
     )
-    workspace.comparisons = [earlier, now]
+    workspace.comparisons += [earlier, now]
     workspace.reading.points = [(20, 0.5), (60, 2.0)]
     assert growth(workspace, now) == {
         "curve": [(0, 0.0), (40, 1.5), (60, 2.0)],
@@ -246,11 +205,9 @@ def test_a_method_that_fails_says_so_in_the_users_language(workspace, language, 
     assert failed["error"].startswith(said)
 
 
-def test_programs_are_told_why_a_method_failed(workspace):
+def test_programs_are_told_why_a_method_failed(workspace, sessions, key):
     workspace.session.mark([Span(12, 20)])
-    sessions = SessionStore()
-    key = sessions.add(workspace, "")
-    (answer,) = Api(workspace.session.backbone, sessions).compare(key, "How much?", ["kveraser"])
+    (answer,) = Api(workspace.session.backbone, sessions, Turns()).compare(key, "How much?", ["kveraser"])
     assert "No eraser is loaded" in answer["error"]
     assert json.loads(json.dumps(answer)) == answer
 

@@ -8,10 +8,12 @@ function drawHead(turns) {
   if (turns.length) button('clear', say('clear'), head, () => trigger('clear'));
 }
 
+const coming = ({ answer, place }) => answer || (place ? waiting(place) : say('answering'));
+
 function drawTurn(turn, log) {
   const box = make('div', turn.stale ? 'turn stale' : 'turn', undefined, log);
   make('div', 'asked', turn.question, box);
-  make('div', 'answer', turn.answer || (turn.running ? say('answering') : ''), box);
+  make('div', 'answer', turn.running ? coming(turn) : turn.answer, box);
   const meta = make('div', 'meta', undefined, box);
   if (turn.running) return button('stop', say('stop'), meta, () => trigger('stop'));
   if (turn.stale) make('span', 'badge', say('stale'), meta);
@@ -19,7 +21,7 @@ function drawTurn(turn, log) {
     const figures = { method: turn.method, ttft: number(turn.ttft_ms), rate: number(turn.rate || 0, 1) };
     make('span', 'figures', say(turn.rate ? 'line' : 'line_short', figures), meta);
   }
-  if (turn.stopped) make('span', '', say('stopped'), meta);
+  if (turn.stopped) make('span', '', say(turn.stopped), meta);
   if (turn.edits.length) {
     const then = make('details', '', undefined, meta);
     make('summary', '', say('edits_then', { n: turn.edits.length }), then);
@@ -33,14 +35,16 @@ function stream(turns) {
   const log = root.querySelector('.log');
   if (!log) return;
   const following = log.scrollTop + log.clientHeight > log.scrollHeight - 60;
-  const coming = turns[turns.length - 1];
-  if (coming.running && coming.answer) log.lastElementChild.querySelector('.answer').textContent = coming.answer;
+  const boxes = log.querySelectorAll('.turn .answer');
+  turns.forEach((turn, at) => {
+    if (turn.running) boxes[at].textContent = coming(turn);
+  });
   if (following) log.scrollTop = log.scrollHeight;
 }
 
 function draw() {
   const { turns = [], questions = [] } = props.value || {};
-  const steady = JSON.stringify([questions, turns.map((turn) => (turn.running ? { ...turn, answer: '' } : turn))]);
+  const steady = JSON.stringify([questions, turns.map((turn) => (turn.running ? { ...turn, answer: '', place: null } : turn))]);
   if (steady === drawn) return stream(turns);
   drawn = steady;
   const old = root.querySelector('.log');

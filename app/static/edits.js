@@ -22,7 +22,8 @@ function draw() {
     button('', say(name), history, () => trigger(event)).disabled = !on;
   const said = make('p', 'said', state.said ? say(state.said, { ...state.with, ms: number(state.with?.ms || 0), tokens: number(state.with?.tokens || 0) }) : '', root);
   said.setAttribute('role', 'status');
-  if (!edits.length && !state.said) said.textContent = say('nothing_erased');
+  if (state.place) said.textContent = waiting(state.place);
+  else if (!edits.length && !state.said) said.textContent = say('nothing_erased');
   for (const tip of state.tips || [])
     button('tip', say('suggestion'), root, () => {
       showPassage(tip.start, tip.end);

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 import app.store
-from app import load_panel
-from app.store import SessionStore
+from app import work
+from app.store import OF_A_CLIENT, SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from kveraser_core.session import DocumentSession
@@ -18,13 +18,6 @@ from tests.browser.driving import TEXT, drag, goto, paste, start_sample
 from tests.browser.serving import PATIENCE_S, serve_here, until
 
 pytestmark = pytest.mark.browser
-_LISTEN = """() => {
-    const voice = document.querySelector('.sr-only[role=status]');
-    window.spoken = [];
-    const listen = () => window.spoken.push(voice.textContent);
-    new MutationObserver(listen).observe(voice, { characterData: true, childList: true, subtree: true });
-}"""
-"""Keep what screen readers are told, which is there for a second only."""
 
 
 class Held:
@@ -69,7 +62,7 @@ def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     holding = Held()
     stand_in = type("Reading", (), {"load": staticmethod(holding.load)})
-    monkeypatch.setattr(load_panel, "DocumentSession", stand_in)
+    monkeypatch.setattr(work, "DocumentSession", stand_in)
     yield holding
     holding.let_go.set()
 
@@ -97,30 +90,13 @@ def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
     until(lambda: not is_there_a_minute_later())
 
 
-def test_a_page_that_opens_slowly_stays_at_its_head(open_tab: Callable[..., Page]):
-    page = open_tab()
-    waiting = '<p class="progress-text">queue: 1/1 |<!-- --> 3.0s</p>'
-    page.add_init_script(
-        f"""const waiting = setInterval(() => {{
-            const place = document.querySelector('#comparing');
-            if (!place || !document.querySelector('#ask')) return;
-            clearInterval(waiting);
-            place.insertAdjacentHTML('beforeend', '{waiting}');
-        }}, 500)"""
-    )
-    page.reload()
-    expect(page.locator("#comparing .progress-text", has_text="place 1 of 1")).to_have_count(1)
-    assert page.evaluate("scrollY") == 0
-    expect(page.locator("#comparing [data-queued]")).to_have_count(0)
-
-
 def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[], Page], held: Held):
     leaving, staying = open_tab(), open_tab()
     start_sample(leaving, "Research brief")
     until(held.begun.is_set)
     staying.locator("#paste textarea").fill(TEXT)
     staying.locator("#read").click()
-    expect(staying.locator("#status").get_by_text("place 1 of 1 in the queue")).to_be_in_viewport()
+    expect(staying.locator("#status").get_by_text("place 1 of 1")).to_be_in_viewport()
     leaving.close()
     expect(staying.locator(".doc p")).to_have_count(4)
 
@@ -140,7 +116,7 @@ def test_similar_passages_are_found_while_the_model_is_busy(open_tab: Callable[[
 
 def test_who_waits_is_told_the_place_in_the_queue(open_tab: Callable[..., Page], held: Held):
     """While one document is read, one user asks, one compares and two open other documents."""
-    english, chinese = "Waiting for the model, place {} of {} in the queue", "正在等待模型：排在第 {} 位，共 {} 位"
+    english, chinese = "Waiting for the model, place {} of {}", "正在等待模型：排在第 {} 位，共 {} 位"
     busy, asking, comparing, opening = open_tab(), open_tab("zh-CN"), open_tab(), open_tab()
     also_opening = open_tab("zh-CN")
     for page in (asking, comparing):
@@ -153,19 +129,70 @@ def test_who_waits_is_told_the_place_in_the_queue(open_tab: Callable[..., Page],
     comparing.locator("#compare").click()
     expect(comparing.locator("#cards").get_by_text(english.format(2, 2))).to_be_in_viewport()
     for place, (page, words) in enumerate(((opening, english), (also_opening, chinese)), start=3):
-        page.evaluate(_LISTEN)
         page.locator("#paste textarea").fill(TEXT)
         page.locator("#read").click()
         expect(page.locator("#status").get_by_text(words.format(place, place))).to_be_in_viewport()
-        page.wait_for_function("text => window.spoken.includes(text)", arg=words.format(place, place))
-    for page in (asking, comparing, opening, also_opening):
-        expect(page.locator("body")).not_to_contain_text("queue:")
+    expect(asking.locator("#conversation").get_by_text(chinese.format(1, 4))).to_be_in_viewport()
+    expect(asking.locator("#question textarea")).to_have_value("What is the toll?")
     held.let_go.set()
     expect(asking.locator("#conversation .figures")).to_have_count(1)
+    expect(asking.locator("#question textarea")).to_have_value("")
     expect(comparing.locator("#cards .card dl")).to_have_count(3)
-    for page, spoken in ((opening, "Done"), (also_opening, "完成")):
+    for page in (opening, also_opening):
         expect(page.locator(".doc p")).to_have_count(4)
-        page.wait_for_function("text => window.spoken.includes(text)", arg=spoken)
+
+
+def test_who_waits_can_stop_waiting(open_tab: Callable[..., Page], held: Held):
+    busy, page = open_tab(), open_tab()
+    paste(page, TEXT)
+    start_sample(busy, "Research brief")
+    until(held.begun.is_set)
+    page.locator("#question textarea").fill("What is the toll?")
+    page.locator("#ask").click()
+    expect(page.locator("#conversation").get_by_text("place 1 of 1")).to_be_visible()
+    page.locator("#conversation .stop").click()
+    expect(page.locator("#conversation .meta")).to_contain_text("stopped")
+    page.locator("#paste textarea").fill("Another text.")
+    page.locator("#read").click()
+    expect(page.locator("#status").get_by_text("place 1 of 1")).to_be_visible()
+    page.locator("#status .cancel").click()
+    expect(page.locator(".toast-body")).to_contain_text("Reading was cancelled")
+    expect(page.locator(".doc p")).to_have_count(4)
+    assert not held.let_go.is_set()
+
+
+def test_a_duplicated_tab_that_closes_leaves_the_document_to_the_original(
+    open_tab: Callable[[], Page], store: SessionStore, monkeypatch: pytest.MonkeyPatch
+):
+    page = open_tab()
+    paste(page, TEXT)
+    key = page.evaluate("sessionStorage.getItem('kveraser')")
+    duplicate = page.context.new_page()
+    duplicate.add_init_script(f"sessionStorage.setItem('kveraser', '{key}')")
+    goto(duplicate, page.url)
+    expect(duplicate.locator(".doc p")).to_have_count(4)
+    duplicate.close()
+    page.wait_for_timeout(3000)
+    with monkeypatch.context() as later:
+        later.setattr(app.store, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 61))
+        store.sweep()
+    assert store.find(key)
+    page.locator("#question textarea").fill("What is the toll?")
+    page.locator("#ask").click()
+    expect(page.locator("#conversation .figures")).to_have_count(1)
+
+
+def test_a_page_whose_document_went_is_told_why(open_tab: Callable[..., Page], store: SessionStore):
+    english, chinese = open_tab(), open_tab("zh-CN")
+    for page in (english, chinese):
+        paste(page, TEXT)
+        page.locator("#question textarea").fill("What is the toll?")
+    for number in range(OF_A_CLIENT):
+        with store.room(1, "127.0.0.1") as room:
+            store.add(store.find(english.evaluate("sessionStorage.getItem('kveraser')")) or number, room)
+    for page, said in ((english, "to make room for others"), (chinese, "腾出内存")):
+        page.locator("#ask").click()
+        expect(page.locator(".toast-body")).to_contain_text(said)
 
 
 @pytest.mark.parametrize(("language", "said"), [("en-US", "No eraser is loaded"), ("zh-CN", "该方法需要擦除器")])

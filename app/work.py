@@ -1,0 +1,157 @@
+"""What is done with the model, for the page and for programs alike: read a document, answer, compare.
+
+Each gives way to others after a moment's work, and ends early once nobody listens or its time is over.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from app.jobs import LONGEST_S, Job, Stopped
+from app.store import SessionStore
+from app.texts import WordedError
+from app.workspace import AskedTurn, Comparison, ReadingTime, Workspace
+from kveraser_core.answers import Answer
+from kveraser_core.backbone import Backbone
+from kveraser_core.documents import Document
+from kveraser_core.generation import Cancelled, Sampling
+from kveraser_core.memory import document_bytes
+from kveraser_core.prompts import Turn
+from kveraser_core.session import REFERENCE, DocumentSession
+from kveraser_core.window import check_fits
+
+ANSWER_TOKENS, COMPARED_TOKENS, METHODS_AT_ONCE = 1024, 256, 16
+"""The longest answer, the longest of a comparison, and the most methods of one."""
+CHARACTERS = 2_000_000
+"""The longest document that is tokenized at all: a page of the model's window has some thousands."""
+
+
+class TooMuchAsked(WordedError):
+    """A request for more than one may have."""
+
+
+class TimeOver(WordedError):
+    """An answer or a comparison that had the model for as long as one may."""
+
+
+def sampling(tokens: int, most: int) -> Sampling:
+    """Greedy decoding of at most `tokens` tokens. Raises `TooMuchAsked` beyond `most`."""
+    if tokens > most:
+        raise TooMuchAsked("e_too_many_tokens", n=f"{tokens:,}", most=f"{most:,}")
+    return Sampling(max_tokens=tokens)
+
+
+def read(
+    job: Job, backbone: Backbone, store: SessionStore, document: Document, time: ReadingTime, owner: str = ""
+) -> tuple[str, Workspace]:
+    """Prefill `document` for the tab `owner` and keep it: its id and its workspace.
+
+    The seconds that `time` marks are those of reading, without those of waiting. Raises `NoRoom` before anything is
+    prefilled, `DocumentTooLong`, `Cancelled` and what `Job.take` raises.
+    """
+    if len(document.text) > CHARACTERS:
+        raise TooMuchAsked("e_too_many_characters", n=f"{len(document.text):,}", most=f"{CHARACTERS:,}")
+    try:
+        job.take()
+    except Stopped as error:
+        raise Cancelled("Reading was cancelled: load the document again to go on.") from error
+    ids, token_map = backbone.tokenize(document.text)
+    check_fits(backbone, document, token_map)
+    # Besides the cache itself there may be a copy of it, which most erase methods work on.
+    with store.room(2 * document_bytes(backbone, len(ids)), job.client, owner) as room:
+        time.start()
+
+        def progress(done: int, total: int) -> None:
+            time.mark(done, total)
+            if done < total:
+                time.leave_out(job.give_way())
+
+        session = DocumentSession.load(backbone, document, progress, lambda: job.stopped)
+        workspace = Workspace(session, time)
+        return store.add(workspace, room), workspace
+
+
+def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wanted: Sampling) -> None:
+    """Answer the question of `turn`, whose text grows as the answer comes; the turns before it go along if wanted."""
+    with _stoppable(workspace.asking, job):
+        try:
+            job.take(workspace)
+        except Stopped:
+            turn.stopped = "stopped"
+            return
+        turn.edits = workspace.edits
+        history = earlier_turns(workspace) if follow_up else []
+        pieces = workspace.session.stream(turn.question, turn.method, history, wanted)
+        try:
+            for piece in pieces:
+                if isinstance(piece, Answer):
+                    turn.answer, turn.text = piece, piece.text
+                    return
+                turn.text += piece
+                if job.stopped:
+                    return
+                if job.time_is_over:
+                    turn.stopped = "time_over"
+                    return
+                job.give_way()
+        except Stopped:
+            return
+        finally:
+            pieces.close()  # type: ignore[attr-defined]
+            turn.stopped = turn.stopped or ("" if turn.answer else "stopped")
+
+
+def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
+    """Answer the question of `comparison` with `methods`, each once and full recompute first.
+
+    Those that the time does not suffice for get an answer that says so. Raises `TooMuchAsked`.
+    """
+    left = ordered(methods)
+    if len(left) > METHODS_AT_ONCE:
+        raise TooMuchAsked("e_too_many_methods", n=len(left), most=METHODS_AT_ONCE)
+    with _stoppable(workspace.comparing, job), suppress(Stopped):
+        job.take(workspace)
+        comparison.edits, comparison.tokens_behind = workspace.edits, workspace.session.tokens_behind
+        answers = workspace.session.compare(comparison.question, left, sampling=wanted)
+        try:
+            for found in answers:
+                if not comparison.answers:
+                    workspace.comparisons.append(comparison)
+                comparison.answers.append(found)
+                left.remove(found.method)
+                if job.stopped:
+                    return
+                if job.time_is_over:
+                    comparison.answers += [Answer(name, comparison.question, error=time_over()) for name in left]
+                    return
+                job.give_way()
+        finally:
+            answers.close()  # type: ignore[attr-defined]
+
+
+def time_over() -> TimeOver:
+    """What is said where the time of a request was over."""
+    return TimeOver("e_time_over", s=round(LONGEST_S))
+
+
+def ordered(methods: Sequence[str]) -> list[str]:
+    """`methods`, each once, full recompute first."""
+    return sorted(dict.fromkeys(methods), key=lambda method: method != REFERENCE)
+
+
+def earlier_turns(workspace: Workspace) -> list[Turn]:
+    """The finished turns that a question may follow: none that was answered before the last change."""
+    return [
+        Turn(turn.question, turn.text)
+        for turn in workspace.turns
+        if turn.answer and turn.text and turn.edits == workspace.edits
+    ]
+
+
+@contextmanager
+def _stoppable(stops: set[threading.Event], job: Job) -> Iterator[None]:
+    stops.add(job.cancelled)
+    try:
+        yield
+    finally:
+        stops.discard(job.cancelled)
