@@ -11,6 +11,7 @@ from app.document_view import shown
 from app.samples import Sample, find_sample
 from app.store import SessionStore
 from app.texts import PageError, say
+from app.uploads import read_upload
 from app.widgets import cards, conversation, edit_list, painted, status
 from app.workspace import ReadingTime, Workspace
 from kveraser_core.backbone import Backbone
@@ -66,7 +67,8 @@ class Loading:
         if not path:
             return
         try:
-            document = load_document(path, password=password or None)
+            data, title = read_upload(str(path))
+            document = read_document(data, title, password=password or None)
         except EncryptedDocument:
             yield {"password": gr.update(visible=True)}
             raise

@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.api import Api
 from app.ask_panel import Asking
+from app.blocks import Blocks
 from app.compare_panel import Comparing
 from app.erase_panel import Erasing
 from app.events import MODEL, spoken
@@ -20,7 +21,6 @@ from app.store import SessionStore
 from app.texts import PageError, say, translated
 from kveraser_core.backbone import Backbone
 
-_KEEP_UPLOADS_S = 3600
 _KEY = "kveraser"
 _SAVE_KEY = f"(key) => {{ if (key) sessionStorage.setItem('{_KEY}', key); }}"
 _SAVED_KEY = f"() => [sessionStorage.getItem('{_KEY}') || '']"
@@ -44,13 +44,9 @@ class Page:
 
     def __init__(self, backbone: Backbone, store: SessionStore) -> None:
         self.backbone, self.store = backbone, store
-        with gr.Blocks(
-            title="KVEraser",
-            fill_width=True,
-            analytics_enabled=False,
-            delete_cache=(_KEEP_UPLOADS_S, _KEEP_UPLOADS_S),
-        ) as self.blocks:
-            Api(backbone, store).build()  # first, so that its endpoints get the plain names
+        api = Api(backbone, store)
+        with Blocks(api.endpoints) as self.blocks:
+            api.build()  # first, so that its endpoints get the plain names
             self.parts = lay_out(backbone)
             self._wire()
 
@@ -59,7 +55,7 @@ class Page:
         loading = Loading(self.backbone, self.store)
         everything = ["key", "view", "status", "edits", "conversation", "cards", "open"]
         dialogue = ["password", "picker", "too_long", "first", "last"]
-        hidden: dict[str, Any] = {"api_visibility": "private"}
+        hidden: dict[str, Any] = {"api_visibility": "private", "api_name": False}
         quiet = hidden | {"show_progress": "hidden"}
         waiting = hidden | {"show_progress": "minimal"}
 

@@ -3,18 +3,17 @@
 import socket
 import threading
 import time
+from collections.abc import Iterable
 
-import gradio as gr
 import uvicorn
-from fastapi import FastAPI
 
+from app import uploads
+from app.blocks import Blocks
+from app.hosts import Hosts
 from app.store import SessionStore
-from app.texts import STATIC, translations
-from app.theme import theme
-from kveraser_core.documents import MAX_BYTES
+from app.web import web_app
 from kveraser_core.errors import KVEraserError
 
-_WAITING = 32
 _SWEEP_S = 15.0
 
 
@@ -22,36 +21,30 @@ class PortTaken(KVEraserError):
     """Something else listens where the page was to be served."""
 
 
-def serve(page: gr.Blocks, store: SessionStore, host: str, port: int) -> None:
-    """Serve `page` until interrupted, sweeping `store` now and then. Raises `PortTaken`."""
-    page.queue(max_size=_WAITING)
-    app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None),
-        page,
-        path="",
-        server_name=host,
-        server_port=port,
-        footer_links=[],
-        run_history=False,
-        allowed_paths=[],
-        show_error=False,
-        max_file_size=MAX_BYTES,
-        ssr_mode=False,
-        theme=theme(),
-        css=(STATIC / "page.css").read_text(encoding="utf-8"),
-        i18n=translations,
-        mcp_server=True,
-    )
+def serve(
+    page: Blocks, store: SessionStore, host: str, port: int, token: str | None = None, names: Iterable[str] = ()
+) -> None:
+    """Serve `page` until interrupted, sweeping `store` and the uploads now and then.
+
+    It answers to its own names and `names`, and where there is a `token` only to those who have it. Raises
+    `PortTaken` and `HostNameError`.
+    """
+    hosts = Hosts(host, port, names)
+    app = web_app(page, hosts, token)
     threading.Thread(target=_sweep, args=(store,), daemon=True).start()
     with _listening(host, port) as listener:
-        print(f"KVEraser is at http://{host}:{port}", flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        print(f"KVEraser is at {hosts.address}" + (f"/?token={token}" if token else ""), flush=True)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, proxy_headers=False, server_header=False, ws="none"
+        )  # no log of addresses, which have tokens, and no trust in what a proxy is said to have seen
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _sweep(store: SessionStore) -> None:
     while True:
         time.sleep(_SWEEP_S)
         store.sweep()
+        uploads.sweep()
 
 
 def _listening(host: str, port: int) -> socket.socket:
