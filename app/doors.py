@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.bodies import MAX_JSON, MAX_UPLOAD, Refused, checked_json, read_body, replayed, too_large
 from app.endpoints import ArgumentError, Endpoint
 from app.hosts import Hosts
-from app.uploads import is_upload, remember
+from app.outgoing import Outgoing
+from app.uploads import Allowance, UploadsFull, is_upload
 
 UPLOAD, FILE = "/gradio_api/upload", "/gradio_api/file="
 _GET = re.compile(
@@ -28,20 +29,6 @@ _GET = re.compile(
     r"|/gradio_api/(info|openapi\.json|queue/data|upload_progress|heartbeat/[^/]+|file=.+|call/(v2/)?[^/]+/[^/]+)"
 )
 _POST = re.compile(r"/gradio_api/(upload|queue/join|run/predict|cancel|call/(v2/)?[^/]+|mcp/?)")
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob:; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-"""Gradio's page is written with scripts inside it, and compiles those of its events and of our widgets."""
-_HEADERS = {
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
-_FILE_POLICY = "default-src 'none'; sandbox"
 _UNTRUSTED = (b"forwarded", b"x-forwarded-", b"x-gradio-", b"x-real-ip", b"x-original-", b"x-direct-")
 """Beginnings of headers by which a proxy speaks; nothing here is told to believe one."""
 _CALL = re.compile(r"/gradio_api/call/(?P<named>v2/)?(?P<name>[^/]+)(/[^/]+)?")
@@ -52,6 +39,7 @@ class Doors:
 
     def __init__(self, app: ASGIApp, hosts: Hosts, token: str | None, endpoints: Mapping[str, Endpoint]) -> None:
         self.app, self.hosts, self.token, self.endpoints = app, hosts, token, endpoints
+        self.allowance = Allowance()
         self._secret = hashlib.sha256(f"kveraser {token}".encode()).hexdigest()
         self._cookie = f"kveraser-{hosts.address.rpartition(':')[2]}"
 
@@ -61,7 +49,7 @@ class Doors:
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it
         request = Request(scope, receive)
-        sent = _Sent(send, _FILE_POLICY if scope["path"].startswith(FILE) else _POLICY)
+        sent = Outgoing(send, is_file=scope["path"].startswith(FILE))
         try:
             self._check_site(request)
             if answer := self._check_token(request):
@@ -154,9 +142,14 @@ class Doors:
         except ArgumentError as error:
             raise Refused(422, str(error)) from error
 
-    async def _upload(self, scope: Scope, request: Request, sent: "_Sent") -> None:
+    async def _upload(self, scope: Scope, request: Request, sent: Outgoing) -> None:
         """Pass an upload on as it comes, up to its largest size, and remember where it went."""
         _check_length(request, MAX_UPLOAD)
+        client = request.client.host if request.client else ""
+        try:
+            self.allowance.check(client)
+        except UploadsFull as error:
+            raise Refused(429, str(error)) from error
         sent.kept = bytearray()
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         taken = 0
@@ -175,43 +168,11 @@ class Doors:
         except Exception:
             if not sent.silent:
                 raise
+        finally:
+            self.allowance.count(client, taken)
         if sent.silent:
             sent.silent = False
             raise too_large(MAX_UPLOAD)
-
-
-class _Sent:
-    """Answers on their way: with our headers, and none that gives another site leave.
-
-    While it is `silent` they are dropped. What an upload is answered is `kept`, and the files that it names are
-    remembered before the client hears of them.
-    """
-
-    def __init__(self, send: Send, policy: str) -> None:
-        self._send, self._policy, self._status = send, policy, 0
-        self.silent = False
-        self.kept: bytearray | None = None
-
-    async def send(self, message: Message) -> None:
-        if self.silent:
-            return
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-            kept = [
-                (name, value)
-                for name, value in message.get("headers", ())
-                if not name.lower().startswith(b"access-control-")
-            ]
-            message = {**message, "headers": kept}
-            headers = MutableHeaders(scope=message)
-            headers.update(_HEADERS | {"content-security-policy": self._policy})
-            if self._policy is _FILE_POLICY:
-                headers["content-disposition"] = "attachment"
-        elif self.kept is not None and self._status == 200:
-            self.kept += message.get("body", b"")
-            if not message.get("more_body"):
-                remember(json.loads(self.kept))
-        await self._send(message)
 
 
 def _opens_the_page(request: Request) -> bool:
@@ -233,5 +194,8 @@ def _equal(given: str, wanted: str) -> bool:
 
 def _answer(scope: Scope, refusal: Refused) -> Response:
     if scope["path"].startswith("/gradio_api/"):
-        return JSONResponse({"detail": refusal.sentence}, refusal.status)
-    return PlainTextResponse(refusal.sentence, refusal.status)
+        answer: Response = JSONResponse({"detail": refusal.sentence}, refusal.status)
+    else:
+        answer = PlainTextResponse(refusal.sentence, refusal.status)
+    answer.headers["connection"] = "close"  # what has not been read of the request is not read any more
+    return answer

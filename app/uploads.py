@@ -20,6 +20,8 @@ from kveraser_core.errors import KVEraserError
 
 _PREFIX = "kveraser-uploads-"
 _KEEP_S = 3600.0
+_MOST, _MOST_A_CLIENT = 40 * MAX_BYTES, 10 * MAX_BYTES
+"""Bytes that all uploads may take on the disk, and that one client may send while they are kept."""
 
 
 class NotUploaded(KVEraserError):
@@ -29,6 +31,33 @@ class NotUploaded(KVEraserError):
         super().__init__(
             "This is not a file that was uploaded here: send it to /gradio_api/upload, and give the path it returns."
         )
+
+
+class UploadsFull(KVEraserError):
+    """There is no room for another upload, of this client or at all."""
+
+
+class Allowance:
+    """How much each client has sent of late, whether or not it came to an upload."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, list[tuple[float, int]]] = {}
+
+    def check(self, client: str) -> None:
+        """Raises `UploadsFull` where `client` may send nothing more for now."""
+        since = time.monotonic() - _KEEP_S
+        for name, entries in list(self._sent.items()):
+            self._sent[name] = [(at, size) for at, size in entries if at > since]
+            if not self._sent[name]:
+                del self._sent[name]
+        if sum(size for _, size in self._sent.get(client, ())) > _MOST_A_CLIENT:
+            raise UploadsFull(f"More than {_MOST_A_CLIENT:,} bytes came from you within an hour: go on later.")
+        if sum(size for entries in self._sent.values() for _, size in entries) > _MOST:
+            raise UploadsFull(f"More than {_MOST:,} bytes of uploads are kept for an hour each: go on later.")
+
+    def count(self, client: str, size: int) -> None:
+        """`client` has sent `size` bytes."""
+        self._sent.setdefault(client, []).append((time.monotonic(), size))
 
 
 def remember(paths: Iterable[str]) -> None:
