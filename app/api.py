@@ -3,30 +3,48 @@
 Passages are given by their text, or by `start` and `end` in characters (code points) of the document.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
 from typing import Any
 
 import gradio as gr
 
+from app.endpoints import Endpoint, Parameter, UploadedFile
 from app.events import spoken
 from app.export import FORMATS, exported
 from app.jobs import Job, Stopped
 from app.store import SessionStore
 from app.texts import PageError
 from app.turns import Turns
+from app.uploads import read_upload
 from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, read, sampling, time_over
 from app.workspace import AskedTurn, Comparison, ReadingTime
 from kveraser_core.answers import Answer
 from kveraser_core.backbone import Backbone
-from kveraser_core.documents import Document, load_document, read_document
+from kveraser_core.documents import Document, read_document
 from kveraser_core.erasers import METHODS
 from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span, check_span, find_text
 
 NOBODY = gr.Request()
 """Stands for the request where Gradio, which gives it, is not there."""
+_EXAMPLES: dict[str, Any] = {
+    "text": "The toll at the harbour is 30 coins. An old rule said 14 coins.",
+    "title": "harbour rules",
+    "file": "/tmp/kveraser-uploads-x1y2z3/0a1b2c3d/harbour.pdf",  # noqa: S108
+    "password": "",
+    "session": "Vb0mZk3pQ1cX7tYhN5wLrD2sGfJ8aKeU",
+    "passage": "An old rule said 14 coins.",
+    "start": 37,
+    "end": 63,
+    "question": "What is the toll at the harbour?",
+    "method": "local_repair:64",
+    "methods": ["full_recompute", "local_repair:64", "none"],
+    "max_tokens": 32,
+    "form": "md",
+}
+"""What is shown to programmers as an example of each argument; the ids and paths are the server's to give."""
 
 
 class Api:
@@ -34,25 +52,31 @@ class Api:
 
     def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
         self.backbone, self.store, self.turns = backbone, store, turns
+        methods = (self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export)
+        self.endpoints = {method.__name__: Endpoint.of(method, _EXAMPLES) for method in methods}
 
     def build(self) -> None:
         """Add the endpoints to the page that is being built."""
         with gr.Row(visible=False):
-            for endpoint in (self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export):
-                parameters = inspect.signature(endpoint).parameters.values()
-                inputs = [_input(parameter) for parameter in parameters if parameter.name != "request"]
-                gr.Button().click(spoken(endpoint), inputs, gr.JSON(), api_name=endpoint.__name__)
+            for name, endpoint in self.endpoints.items():
+                gr.Button().click(
+                    spoken(_event(endpoint), markup=False),
+                    [Argument(parameter) for parameter in endpoint.parameters],
+                    gr.JSON(label=endpoint.returns),
+                    api_name=name,
+                    api_description=endpoint.description,
+                )
 
-    def load_file(self, file: str, password: str = "", request: gr.Request = NOBODY) -> dict[str, Any]:
-        """Read a document from a file and keep it in memory.
+    def load_file(self, file: UploadedFile, password: str = "", request: gr.Request = NOBODY) -> dict[str, Any]:
+        """Read a document from an uploaded file and keep it in memory.
 
         Args:
-            file: a PDF, DOCX, HTML, Markdown or text file
+            file: the path that POST /gradio_api/upload returned for a PDF, DOCX, HTML, Markdown or text file
             password: of an encrypted PDF, else empty
         Returns:
-            what load gives
+            the session id, which the other tools want, with the document's title, pages, characters and tokens
         """
-        return self._keep(lambda: load_document(file, password=password or None), request)
+        return self._keep(lambda: read_document(*read_upload(file), password=password or None), request)
 
     def load(self, text: str, title: str = "text", request: gr.Request = NOBODY) -> dict[str, Any]:
         """Read a document, given as text, and keep it in memory.
@@ -180,16 +204,42 @@ class Api:
         return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
 
 
-def _input(parameter: inspect.Parameter) -> gr.components.Component:
-    """What stands for a parameter of an endpoint on the page, unseen: it says its type and its default."""
-    value = None if parameter.default is parameter.empty else parameter.default
-    if parameter.name == "file":
-        return gr.File(label="file", type="filepath")
-    if parameter.name == "methods":
-        return gr.CheckboxGroup(list(METHODS), value=value, label="methods")
-    if parameter.annotation is int:
-        return gr.Number(value, precision=0, label=parameter.name)
-    return gr.Textbox(value, label=parameter.name)
+class Argument(gr.Textbox):
+    """Stands for an argument of an endpoint on the page, unseen; what comes is left to the endpoint to check."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._described = parameter
+        super().__init__(parameter.default, label=parameter.name)
+
+    def get_block_name(self) -> str:
+        return "textbox"
+
+    def get_config(self, cls: Any = None) -> dict[str, Any]:
+        return super().get_config(gr.Textbox)
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+    def postprocess(self, value: Any) -> Any:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return self._described.schema | {"additional_description": self._described.description}
+
+    def example_payload(self) -> Any:
+        return self._described.example
+
+
+def _event(endpoint: Endpoint) -> Callable[..., Any]:
+    """What Gradio runs for `endpoint`; the request, for one that takes it, comes last."""
+
+    @wraps(endpoint.call)
+    def event(*values: Any) -> Any:
+        requests = [value for value in values if isinstance(value, gr.Request)]
+        arguments = [value for value in values if not isinstance(value, gr.Request)]
+        return endpoint.call(*endpoint.by_position(arguments), *requests)
+
+    return event
 
 
 def _erased(session: DocumentSession) -> list[dict[str, Any]]:

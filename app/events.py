@@ -15,8 +15,12 @@ from kveraser_core.errors import KVEraserError
 _log = logging.getLogger(__name__)
 
 
-def spoken(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a user can put right into a message on the page."""
+def spoken(handler: Callable[..., Any], markup: bool = True) -> Callable[..., Any]:
+    """Turn what a user can put right into a message.
+
+    The page shows a message as markup, so that what a user has written is escaped for it; a program wants plain text,
+    `markup` false.
+    """
     if isgeneratorfunction(handler):
 
         @wraps(handler)
@@ -24,7 +28,7 @@ def spoken(handler: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 yield from handler(*arguments, **named)
             except Exception as error:
-                raise _message(error, arguments) from error
+                raise _message(error, arguments, markup) from error
 
         return stream
 
@@ -33,16 +37,16 @@ def spoken(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*arguments, **named)
         except Exception as error:
-            raise _message(error, arguments) from error
+            raise _message(error, arguments, markup) from error
 
     return call
 
 
-def _message(error: Exception, arguments: tuple[Any, ...]) -> gr.Error:
+def _message(error: Exception, arguments: tuple[Any, ...], markup: bool) -> gr.Error:
     request = next((argument for argument in arguments if isinstance(argument, gr.Request)), None)
     if isinstance(error, KVEraserError):
         text = explain(request, error)
     else:
         _log.exception("an event failed", exc_info=error)
         text = say(request, "e_inside")
-    return gr.Error(html.escape(text), print_exception=False)
+    return gr.Error(html.escape(text) if markup else text, print_exception=False)

@@ -13,6 +13,7 @@ from app.shelf import Shelf
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
+from app.uploads import read_upload
 from app.widgets import cards, conversation, edit_list, painted, status
 from app.work import read
 from app.workspace import ReadingTime, Workspace
@@ -37,7 +38,8 @@ class Loading:
         if not path:
             return
         try:
-            yield from self._read(key, lambda: load_document(path, password=password or None), request)
+            parse = lambda: read_document(*read_upload(str(path)), password=password or None)  # noqa: E731
+            yield from self._read(key, parse, request)
         except EncryptedDocument:
             yield {"password": gr.update(visible=True)}
             raise

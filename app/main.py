@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from app.hosts import Hosts
 from app.listener import listening
-from app.process import temporary_files
+from app.tokens import chosen_token
 from kveraser_core.errors import KVEraserError
 
 
@@ -16,6 +17,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="app.py", description="Question documents and erase passages of them.")
     parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
     parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument(
+        "--token",
+        help="what is asked of who opens the page or calls it; default: none on this "
+        "machine, and a new one with another --host",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name, with or without port, under which the page is opened; can be repeated",
+    )
     parser.add_argument("--model", help="a model folder or hub id; default: the packaged model")
     parser.add_argument("--eraser", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     parser.add_argument(
@@ -33,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    token = chosen_token(options.token, options.host)
     with listening(options.host, options.port) as listener:
+        hosts = Hosts(options.host, listener.getsockname()[1], options.allow_host)
         from app.page import Page  # Gradio and torch load here, after the address is known to be free
         from app.server import serve
         from app.store import SessionStore
@@ -43,10 +58,8 @@ def _serve(options: argparse.Namespace) -> None:
         backbone = Backbone.load(options.model, options.eraser)
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, signal.default_int_handler)
-        with temporary_files():
-            store = SessionStore(options.memory or free_bytes(backbone.device) // 2)
-            page = Page(backbone, store).blocks
-            serve(page, store, options.host, listener.getsockname()[1], listener)
+        store = SessionStore(options.memory or free_bytes(backbone.device) // 2)
+        serve(Page(backbone, store).blocks, store, listener, hosts, token)
 
 
 def _megabytes(text: str) -> int:

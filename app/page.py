@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.api import Api
 from app.ask_panel import Asking
+from app.blocks import Blocks
 from app.compare_panel import Comparing
 from app.erase_panel import Erasing
 from app.events import spoken
@@ -22,7 +23,6 @@ from app.texts import PageError, say, translated
 from app.turns import Turns
 from kveraser_core.backbone import Backbone
 
-_KEEP_UPLOADS_S = 3600
 _THREADS = 96
 _QUEUED = 256
 _KEY = "kveraser"
@@ -48,14 +48,10 @@ class Page:
 
     def __init__(self, backbone: Backbone, store: SessionStore) -> None:
         self.backbone, self.store = backbone, store
-        with gr.Blocks(
-            title="KVEraser",
-            fill_width=True,
-            analytics_enabled=False,
-            delete_cache=(_KEEP_UPLOADS_S, _KEEP_UPLOADS_S),
-        ) as self.blocks:
-            turns = Turns()
-            Api(backbone, store, turns).build()  # first, so that its endpoints get the plain names
+        turns = Turns()
+        api = Api(backbone, store, turns)
+        with Blocks(api.endpoints) as self.blocks:
+            api.build()  # first, so that its endpoints get the plain names
             self.parts = lay_out(backbone)
             self._wire(turns)
         # Requests wait for their turns in their handlers, of which as many may run as `Turns` lets in, and some more.
@@ -69,7 +65,7 @@ class Page:
         loading = Loading(self.backbone, self.store, turns)
         everything = ["key", "view", "status", "edits", "conversation", "cards", "open"]
         dialogue = ["password", "picker", "too_long", "first", "last"]
-        hidden: dict[str, Any] = {"api_visibility": "private"}
+        hidden: dict[str, Any] = {"api_visibility": "private", "api_name": False}
         quiet = hidden | {"show_progress": "hidden"}
 
         def load(trigger: Any, handler: Callable[..., Any], *inputs: Any) -> None:

@@ -5,15 +5,14 @@ import socket
 import threading
 import time
 
-import gradio as gr
 import uvicorn
-from fastapi import FastAPI
 
+from app import uploads
+from app.blocks import Blocks
 from app.clients import Doorkeeper
+from app.hosts import Hosts
 from app.store import SessionStore
-from app.texts import STATIC, translations
-from app.theme import theme
-from kveraser_core.documents import MAX_BYTES
+from app.web import web_app
 from kveraser_core.errors import KVEraserError
 
 _SWEEP_S = 15.0
@@ -24,30 +23,24 @@ class ServerFailed(KVEraserError):
     """The web server ended without being asked to."""
 
 
-def serve(page: gr.Blocks, store: SessionStore, host: str, port: int, listener: socket.socket) -> None:
-    """Serve `page` at `listener` until interrupted, sweeping `store` now and then."""
-    outer = FastAPI(openapi_url=None)
-    outer.add_middleware(Doorkeeper)
-    app = gr.mount_gradio_app(
-        outer,
-        page,
-        path="",
-        server_name=host,
-        server_port=port,
-        footer_links=[],
-        run_history=False,
-        allowed_paths=[],
-        show_error=False,
-        max_file_size=MAX_BYTES,
-        ssr_mode=False,
-        theme=theme(),
-        css=(STATIC / "page.css").read_text(encoding="utf-8"),
-        i18n=translations,
-        mcp_server=True,
-    )
+def serve(page: Blocks, store: SessionStore, listener: socket.socket, hosts: Hosts, token: str | None = None) -> None:
+    """Serve `page` at `listener` until interrupted, sweeping `store` and the uploads now and then.
+
+    It answers to the names of `hosts`, and where there is a `token` only to those who have it.
+    """
+    app = Doorkeeper(web_app(page, hosts, token))
     threading.Thread(target=_sweep, args=(store,), daemon=True).start()
-    print(f"KVEraser is at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    _run(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_S), listener)
+    print(f"KVEraser is at {hosts.address}" + (f"/?token={token}" if token else ""), flush=True)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # it would show addresses, which have tokens
+        proxy_headers=False,  # a caller may say anything in them
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    _run(config, listener)
 
 
 def _run(config: uvicorn.Config, listener: socket.socket) -> None:
@@ -79,3 +72,4 @@ def _sweep(store: SessionStore) -> None:
     while True:
         time.sleep(_SWEEP_S)
         store.sweep()
+        uploads.sweep()

@@ -3,20 +3,19 @@
 import http.client
 import json
 import random
-import socket
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from app.page import Page
-from app.server import serve
 from app.store import SessionStore
 from app.work import ANSWER_TOKENS
 from kveraser_core.backbone import Backbone
 from kveraser_core.memory import document_bytes
+from tests.serving import serve_here
 
 FACT = "Pier {n} takes {n} coins from every ship. "
 
@@ -74,22 +73,10 @@ class Client:
             connection.close()
 
 
-@contextmanager
-def served(backbone: Backbone, documents: int) -> Iterator[tuple[int, SessionStore]]:
+def served(backbone: Backbone, documents: int) -> tuple[int, SessionStore]:
     """The app over `backbone`, with memory for so many short documents: its port and its store."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     store = SessionStore(documents * 2 * document_bytes(backbone, 300))
-    page = Page(backbone, store).blocks
-    threading.Thread(target=serve, args=(page, store, "127.0.0.1", port), daemon=True).start()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield port, store
+    return serve_here(Page(backbone, store).blocks, store), store
 
 
 def text(length: int) -> str:

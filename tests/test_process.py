@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,10 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from app import uploads
 from app.listener import CannotListen, listening
-from app.process import NoTemporaryFolder, temporary_files
 
 ROOT = Path(__file__).parents[1]
 BUSY = """
@@ -271,30 +269,31 @@ def test_addresses_of_this_machine_are_listened_at(host):
         raise
 
 
-def test_temporary_files_of_a_killed_server_are_swept_and_those_of_a_running_one_stay(tmp_path, monkeypatch):
+def test_uploads_of_a_killed_server_are_swept_and_those_of_a_running_one_stay(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with temporary_files() as left:
-        (left / "secret.pdf").write_text("a document")
-        shutil.copytree(left, tmp_path / "kveraser-server-killed")
-        assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(left)
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        with temporary_files() as own:  # as another server that starts now
-            assert {path.name for path in tmp_path.iterdir()} == {left.name, own.name}
-            assert (left / "secret.pdf").exists()
-    assert list(tmp_path.iterdir()) == []
-    assert tempfile.gettempdir() == str(tmp_path)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "kveraser-uploads-link").symlink_to(tmp_path / "elsewhere")
+    killed = tmp_path / "kveraser-uploads-killed"
+    killed.mkdir()
+    (killed / "secret.pdf").write_text("a document")
+    running = uploads._new_folder()
+    (running / "secret.pdf").write_text("a document")
+    own = uploads._new_folder()  # as another server that starts now
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {running.name, own.name, "kveraser-uploads-link", "elsewhere"}
+    assert (running / "secret.pdf").exists()
+    assert os.environ["GRADIO_TEMP_DIR"] == str(own)
 
 
-def test_no_room_for_temporary_files_is_said_in_one_sentence(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    with pytest.raises(NoTemporaryFolder, match=r"set TMPDIR"), temporary_files():
-        pass
-
-
-def test_a_folder_of_another_program_is_never_swept(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "kveraser-server-notes").mkdir()
-    (tmp_path / "kveraser-server-link").symlink_to(tmp_path / "kveraser-server-notes")
-    with FileLock(tmp_path / "elsewhere"), temporary_files():
-        assert (tmp_path / "kveraser-server-notes").exists()
+def test_no_room_for_uploads_is_said_in_one_sentence():
+    program = (
+        "import tempfile\n"
+        "def full(*_, **__): raise OSError(28, 'No space left on device')\n"
+        "tempfile.mkdtemp = full\n"
+        "import app.main"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.startswith("kveraser: Uploads cannot be kept in a temporary folder")
+    assert len(run.stderr.splitlines()) == 1

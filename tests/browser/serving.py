@@ -3,18 +3,11 @@
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from app.listener import listening
-from app.page import Page
-from app.server import serve
-from app.store import SessionStore
-from kveraser_core.backbone import Backbone
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180
@@ -50,18 +43,6 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def serve_here(backbone: Backbone, store: SessionStore) -> str:
-    """Serve the page over `backbone` from a thread of this process until that ends; the page's address."""
-    listener = listening("127.0.0.1", 0)  # who connects before the page is served waits for it
-    port = listener.getsockname()[1]
-
-    def run() -> None:
-        serve(Page(backbone, store).blocks, store, "127.0.0.1", port, listener)
-
-    threading.Thread(target=run, daemon=True).start()
-    return f"http://127.0.0.1:{port}"
 
 
 def free_port() -> int:

@@ -10,12 +10,14 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 import app.store
 from app import work
+from app.page import Page as AppPage
 from app.store import OF_A_CLIENT, SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from kveraser_core.session import DocumentSession
 from tests.browser.driving import TEXT, drag, goto, paste, start_sample
-from tests.browser.serving import PATIENCE_S, serve_here, until
+from tests.browser.serving import PATIENCE_S, until
+from tests.serving import serve_here
 
 pytestmark = pytest.mark.browser
 
@@ -43,14 +45,14 @@ def store() -> SessionStore:
 
 @pytest.fixture
 def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator[Callable[..., Page]]:
-    address, contexts = serve_here(llama, store), []
+    port, contexts = serve_here(AppPage(llama, store).blocks, store), []
 
     def opened(language: str = "en-US") -> Page:
         context = browser.new_context(locale=language)
         context.set_default_timeout(1000 * PATIENCE_S)
         contexts.append(context)
         page = context.new_page()
-        goto(page, address)
+        goto(page, f"http://127.0.0.1:{port}")
         return page
 
     yield opened

@@ -1,6 +1,5 @@
 """The same for programs: named endpoints by gradio_client, and MCP tools."""
 
-import ast
 import asyncio
 import json
 import re
@@ -64,7 +63,7 @@ def test_the_same_are_mcp_tools(server: Server):
             tools = {tool.name: tool for tool in (await mcp.list_tools()).tools}
             assert all(tool.description for tool in tools.values())
             loaded = await mcp.call_tool("load", {"text": TEXT})
-            session = ast.literal_eval(loaded.content[0].text)["session"]
+            session = json.loads(loaded.content[0].text)["session"]
             await mcp.call_tool("erase", {"session": session, "passage": SECOND})
             asked = {"session": session, "question": QUESTION, "method": "full_recompute"}
             answer = await mcp.call_tool("ask", asked)

@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from transformers import PreTrainedTokenizerFast
 
-from app import load_panel
+from app import work
+from app.page import Page as AppPage
 from app.samples import samples
 from app.store import SessionStore
 from kveraser_core.backbone import Backbone
@@ -20,8 +21,9 @@ from kveraser_core.spans import Span
 from kveraser_core.window import room_for_document
 from tests.browser.conftest import DESKTOP, PHONE, WINDOW
 from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, goto, open_panel, paste, toast
-from tests.browser.serving import PATIENCE_S, serve_here
+from tests.browser.serving import PATIENCE_S
 from tests.conftest import tiny_model
+from tests.serving import serve_here
 
 pytestmark = pytest.mark.browser
 LONGEST_MS, ATTEMPTS = 200, 3
@@ -78,7 +80,7 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
                 DocumentSession.load(*arguments)
             return DocumentSession.load(*arguments)
 
-    monkeypatch.setattr(load_panel, "DocumentSession", Reading)
+    monkeypatch.setattr(work, "DocumentSession", Reading)
     return going_on
 
 
@@ -97,7 +99,8 @@ def test_the_page_stays_fluid_while_the_model_works(
     context = browser.new_context(viewport=DESKTOP)
     context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
-    goto(page, serve_here(backbone, SessionStore()))
+    store = SessionStore()
+    goto(page, f"http://127.0.0.1:{serve_here(AppPage(backbone, store).blocks, store)}")
     paste(page, longest(backbone))
     tokens = int(page.locator("#status .meter").get_attribute("aria-valuenow") or 0)
     assert 7600 < tokens < 8192
