@@ -23,7 +23,7 @@ _CLIENTS = 4096
 _TOO_MANY = JSONResponse(
     {"detail": "These are too many requests at once: wait a few seconds."},
     429,
-    {"retry-after": str(math.ceil(AT_ONCE / A_SECOND))},
+    {"retry-after": str(math.ceil(AT_ONCE / A_SECOND)), "connection": "close"},
 )
 
 

@@ -194,8 +194,5 @@ def _equal(given: str, wanted: str) -> bool:
 
 def _answer(scope: Scope, refusal: Refused) -> Response:
     if scope["path"].startswith("/gradio_api/"):
-        answer: Response = JSONResponse({"detail": refusal.sentence}, refusal.status)
-    else:
-        answer = PlainTextResponse(refusal.sentence, refusal.status)
-    answer.headers["connection"] = "close"  # what has not been read of the request is not read any more
-    return answer
+        return JSONResponse({"detail": refusal.sentence}, refusal.status)
+    return PlainTextResponse(refusal.sentence, refusal.status)

@@ -48,6 +48,8 @@ class Outgoing:
             message = {**message, "headers": kept}
             headers = MutableHeaders(scope=message)
             headers.update(_HEADERS | {"content-security-policy": _FILE_POLICY if self._is_file else _POLICY})
+            if self._status >= 400:
+                headers["connection"] = "close"  # what has not been read of the request is not read any more
             if self._is_file:
                 headers["content-disposition"] = "attachment"
         elif self.kept is not None and self._status == 200:

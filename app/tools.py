@@ -4,11 +4,11 @@ A call goes to the endpoint of the same name within this process, as if its clie
 same queue, under the same limits. Nothing is fetched from elsewhere, and nothing of the disk is sent.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
-import anyio
 import httpx
 from mcp import types
 from mcp.server.lowlevel import Server
@@ -67,20 +67,14 @@ def tool_manager(endpoints: Mapping[str, Endpoint], app: ASGIApp, hosts: Hosts) 
 
 async def _called(app: ASGIApp, request: Request, name: str, arguments: list[Any]) -> Any:
     """What the endpoint `name` gives to the client of `request`, as long as that waits. Raises `ToolError`."""
-    results = list[Any]()
-    async with anyio.create_task_group() as tasks:
-
-        async def leave_with_the_client() -> None:
-            while not await request.is_disconnected():
-                await anyio.sleep(_POLL_S)
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(leave_with_the_client)
-        results.append(await _answer(app, request, name, arguments))
-        tasks.cancel_scope.cancel()
-    if not results:
-        raise ToolError("The client has gone: call the tool again.")
-    return results[0]
+    answer = asyncio.ensure_future(_answer(app, request, name, arguments))
+    try:
+        while not (await asyncio.wait({answer}, timeout=_POLL_S))[0]:
+            if await request.is_disconnected():
+                raise ToolError("The client has gone: call the tool again.")
+        return answer.result()
+    finally:
+        answer.cancel()
 
 
 async def _answer(app: ASGIApp, request: Request, name: str, arguments: list[Any]) -> Any:

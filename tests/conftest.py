@@ -1,6 +1,6 @@
 """Tiny random models and a tokenizer, built here: nothing is downloaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -129,3 +129,11 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     tiny_model("llama").save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def many_requests() -> Iterator[None]:
+    """One client may send as many requests at once as a test likes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.clients.AT_ONCE", 10**6)
+        yield

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from tests.serving import Served
 
@@ -11,7 +12,7 @@ NAMES = {"load", "load_file", "erase", "undo", "ask", "compare", "export"}
 
 
 @pytest.fixture(scope="module")
-def served(tokenizer) -> Served:
+def served(tokenizer, many_requests) -> Served:
     return Served(tokenizer)
 
 
@@ -177,7 +178,7 @@ def test_errors_are_plain_text_and_true(served: Served, examples):
         well, said = served.tool(name, arguments)
         assert not well
         plain_sentence(said, words)
-        with pytest.raises(Exception, match="") as raised:
+        with pytest.raises(AppError) as raised:
             client.predict(**arguments, api_name=f"/{name}")
         plain_sentence(str(raised.value), words)
     well, said = served.tool("nothing", {})

@@ -20,7 +20,7 @@ SECRET = "The secret word of this machine is xylophone."
 
 
 @pytest.fixture(scope="module")
-def served(tokenizer) -> Served:
+def served(tokenizer, many_requests) -> Served:
     return Served(tokenizer)
 
 

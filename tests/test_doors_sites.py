@@ -23,12 +23,12 @@ EVIL = "http://evil.example"
 
 
 @pytest.fixture(scope="module")
-def served(tokenizer) -> Served:
+def served(tokenizer, many_requests) -> Served:
     return Served(tokenizer)
 
 
 @pytest.fixture(scope="module")
-def guarded(tokenizer) -> Served:
+def guarded(tokenizer, many_requests) -> Served:
     return Served(tokenizer, token=TOKEN, names=["notes.example", "proxied.example:8443"])
 
 
