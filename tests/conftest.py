@@ -98,6 +98,12 @@ def llama(tokenizer: PreTrainedTokenizerFast) -> Backbone:
     return Backbone(tiny_model("llama"), tokenizer, "tiny")
 
 
+@pytest.fixture(scope="session")
+def packaged() -> Backbone:
+    """The packaged model, for the few tests that its own answers are checked in."""
+    return Backbone.load()
+
+
 @pytest.fixture
 def save_adapter(tmp_path: Path) -> Callable[..., Path]:
     """Save a LoRA adapter, made by PEFT for a model like the given one, and return its folder."""

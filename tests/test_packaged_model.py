@@ -7,7 +7,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.generation import agreement
 from kveraser_core.packaged_model import packaged_model
 
@@ -37,17 +36,16 @@ def test_two_processes_that_start_at_once_convert_it_safely(tmp_path):
 
 
 @pytest.mark.packaged
-def test_single_tokens_are_read_as_closely_to_fp32_as_many_at_once():
+def test_single_tokens_are_read_as_closely_to_fp32_as_many_at_once(packaged):
     """Four-bit weights for single tokens, in the model's own dtype, against transformers in fp32."""
-    backbone = Backbone.load()
     text = (Path(__file__).parents[1] / "assets" / "samples" / "agent-log.txt").read_text(encoding="utf-8")
-    ids = backbone.tokenize(text)[0][:160]
+    ids = packaged.tokenize(text)[0][:160]
     plain = AutoModelForCausalLM.from_pretrained(packaged_model(), dtype=torch.float32)
     with torch.no_grad():
         exact = plain(torch.tensor([ids])).logits[0, 100:]
-    cache = backbone.new_cache(len(ids))
-    backbone.encode(ids[:100], cache)
-    single = torch.cat([backbone.logits(backbone.encode([token], cache)) for token in ids[100:]]).float()
+    cache = packaged.new_cache(len(ids))
+    packaged.encode(ids[:100], cache)
+    single = torch.cat([packaged.logits(packaged.encode([token], cache)) for token in ids[100:]]).float()
     same, kl = agreement(exact, single)
     assert kl < 0.003
     assert same > 0.9
