@@ -56,7 +56,7 @@ class Doors:
                 return await answer(scope, receive, sent.send)
             self._check_route(request)
             headers = [(name, value) for name, value in scope["headers"] if not name.startswith(_UNTRUSTED)]
-            scope = {**scope, "headers": headers}
+            scope = {**scope, "headers": headers, "scheme": self._scheme(request)}
             if scope["path"] == UPLOAD:
                 return await self._upload(scope, request, sent)
             if scope["method"] == "POST":
@@ -79,6 +79,11 @@ class Doors:
         if request.headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _opens_the_page(request):
             raise Refused(403, "This request comes from the page of another site: open the server's page itself.")
 
+    def _scheme(self, request: Request) -> str:
+        """`https` where a proxy says so, of a name that it was given for."""
+        proxied = self.hosts.is_given(request.headers.get("host", ""))
+        return "https" if proxied and request.headers.get("x-forwarded-proto") == "https" else "http"
+
     def _check_token(self, request: Request) -> Response | None:
         """Refuse what has not the token. One in the address of the page is put into a cookie, and the page opened."""
         if self.token is None:
@@ -99,7 +104,9 @@ class Doors:
                 '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>KVEraser</title>'
             )
             answer = refresh if foreign else RedirectResponse("/", 303)
-            answer.set_cookie(self._cookie, self._secret, httponly=True, samesite="strict", path="/")
+            answer.set_cookie(
+                self._cookie, self._secret, httponly=True, samesite="strict", secure=self._scheme(request) == "https"
+            )
             answer.headers["cache-control"] = "no-store"
             return answer
         raise Refused(

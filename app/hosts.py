@@ -28,22 +28,27 @@ class Hosts:
         self.address = f"http://{own[0]}:{port}"
         self._exact = {f"{name}:{port}" for name in own} | (set(own) if port == 80 else set())
         self._any_port: set[str] = set()
+        self._given: set[str] = set()
         for name in names:
             found = _NAME.fullmatch(_bracketed(name.lower()))
             if found is None:
                 raise HostNameError(
                     f'"{name}" is no name of a host: give --allow-host one like pc.example or pc:8080.'
                 )
-            (self._exact if found["port"] else self._any_port).add(found[0])
+            (self._given if found["port"] else self._any_port).add(found[0])
 
     def __contains__(self, authority: str) -> bool:
+        return authority.lower() in self._exact or self.is_given(authority)
+
+    def is_given(self, authority: str) -> bool:
+        """Whether it is one of `names`, whose `Host` and scheme a proxy decides about."""
         found = _NAME.fullmatch(authority.lower())
-        return found is not None and (found[0] in self._exact or found["name"] in self._any_port)
+        return found is not None and (found[0] in self._given or found["name"] in self._any_port)
 
     @property
     def patterns(self) -> list[str]:
         """The same for the MCP library, which writes any port as `:*`."""
-        return sorted(self._exact | self._any_port | {f"{name}:*" for name in self._any_port})
+        return sorted(self._exact | self._given | self._any_port | {f"{name}:*" for name in self._any_port})
 
 
 def is_this_machine(host: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -302,7 +303,8 @@ def test_programs_pass_the_token(guarded: Served, tmp_path: Path):
             assert {tool.name for tool in (await mcp.list_tools()).tools} >= {"load", "erase", "ask"}
             return json.loads((await mcp.call_tool("undo", {"session": session})).content[0].text)
 
-    assert asyncio.run(run())["undone"] is True
+    with ThreadPoolExecutor() as beside:  # a browser's loop may run in this thread
+        assert beside.submit(asyncio.run, run()).result()["undone"] is True
 
 
 def test_names_that_were_allowed_are_answered(guarded: Served):
@@ -312,6 +314,9 @@ def test_names_that_were_allowed_are_answered(guarded: Served):
         ("proxied.example", 421), ("other.example", 421), ("x.notes.example", 421),
     ):  # fmt: skip
         assert guarded.send("GET", "/config", host=host, origin=f"https://{host}", **bearer).status == status, host
+    behind = {"host": "notes.example", "x_forwarded_proto": "https", "x_forwarded_host": "evil.example"} | bearer
+    assert guarded.send("GET", "/config", **behind).json["root"] == "https://notes.example"
+    assert "Secure" in guarded.send("GET", f"/?token={TOKEN}", **behind | {"authorization": ""}).headers["set-cookie"]
     message = {"host": "notes.example:1234", "origin": "https://notes.example:1234"} | bearer
     assert guarded.mcp("tools/list", {}, **message)["tools"]
 
