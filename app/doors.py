@@ -13,6 +13,7 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,6 +65,11 @@ class Doors:
             return await self.app(scope, receive, sent.send)
         except Refused as refusal:
             await _answer(scope, refusal)(scope, receive, sent.send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            # Gradio ends a stream that is under way by an HTTP error, which cannot be sent any more.
+            await sent.send({"type": "http.response.body"})
 
     def _check_site(self, request: Request) -> None:
         """Refuse what another site's page has sent, and what asks for another server."""
