@@ -14,11 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
-from transformers.cache_utils import get_layer_types_and_kwargs
+from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from kveraser_core import attention, packaged_model
+from kveraser_core import packaged_model
 from kveraser_core.adapters import Adapter, load_adapter
 from kveraser_core.block_pass import BlockPass
 from kveraser_core.decoder_pass import DecoderPass
@@ -26,17 +25,13 @@ from kveraser_core.errors import KVEraserError
 from kveraser_core.generate_guard import guard
 from kveraser_core.kv_cache import EditableCache
 from kveraser_core.layout import Rewrite
+from kveraser_core.model_files import UnsupportedModel, check_supported, load_files, loading
 from kveraser_core.packed_linear import pack
 from kveraser_core.rope import Turns
 from kveraser_core.row_pass import RowPass
 from kveraser_core.spans import TokenMap
 
-SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
 _ASSETS = [folder / "assets" / "erasers" for folder in (Path(__file__).parent, Path(__file__).parents[1])]
-
-
-class UnsupportedModel(KVEraserError):
-    """A model that is not there or whose cache cannot be edited."""
 
 
 class MissingEraser(KVEraserError):
@@ -94,30 +89,16 @@ class Backbone:
         place = torch.device(device or best_device())
         path = str(packaged_model.packaged_model()) if model is None else model
         name = packaged_model.MODEL_NAME if model is None else model
-        local = model is None or Path(path).is_dir()
-        try:
-            config = AutoConfig.from_pretrained(path, local_files_only=local)
-            check_supported(config, name)
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
-            loaded = AutoModelForCausalLM.from_pretrained(
-                path,
-                dtype=dtype or best_dtype(place),
-                attn_implementation=attention.NAME,
-                device_map="sequential" if place.type == "cuda" and place.index is None else {"": place},
-                local_files_only=local,
-                use_safetensors=True,
-            )
-        except (OSError, ValueError, ImportError) as error:
-            raise UnsupportedModel(
-                f"The model {name} could not be loaded: give the folder of a transformers model with "
-                "safetensors weights, or a hub id that can be reached from here."
-            ) from error
+        with loading(name, "that is no name"):
+            local = model is None or Path(path).is_dir()
+        loaded, tokenizer = load_files(path, name, place, dtype or best_dtype(place), local)
         if place.type == "cpu":  # weights in the mapped file are read at two thirds of the speed
             for weight in loaded.parameters():
                 weight.data = weight.data.clone()
-        backbone = cls(loaded, tokenizer, name)
-        pack(loaded)
-        backbone.warm_up()
+        with loading(name, "it does not run"):
+            backbone = cls(loaded, tokenizer, name)
+            pack(loaded)
+            backbone.warm_up()
         shipped = shipped_eraser(packaged_model.SLUG) if model is None else None
         if eraser or shipped:
             backbone.load_eraser(eraser or shipped or "")
@@ -282,27 +263,6 @@ def _breaks(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
 def shipped_eraser(slug: str) -> Path | None:
     """The eraser shipped for the model `slug`, if there is one."""
     return next((home / slug for home in _ASSETS if (home / slug / "adapter_config.json").is_file()), None)
-
-
-def check_supported(config: PretrainedConfig, name: str) -> None:
-    """Raise `UnsupportedModel` unless every layer keeps the whole context under a fixed RoPE."""
-    kind = config.model_type
-    if kind not in SUPPORTED:
-        raise UnsupportedModel(
-            f"{name} is a {kind} model, which is not supported: "
-            f"use a {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]} model."
-        )
-    types, _ = get_layer_types_and_kwargs(config)
-    partial = sorted(set(types) - {"full_attention"})
-    if partial:
-        raise UnsupportedModel(
-            f"{name} ({kind}) has {partial[0]} layers, which do not keep the whole context: use a model without them."
-        )
-    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
-    if rope == "longrope":
-        raise UnsupportedModel(
-            f"{name} ({kind}) has {rope} positions, which change with the length of the context: use another model."
-        )
 
 
 def best_device() -> str:

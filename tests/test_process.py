@@ -162,7 +162,8 @@ def test_sigterm_ends_it_whatever_is_connected_and_nothing_is_left(start, model_
     app.process.send_signal(signal.SIGTERM)
     assert app.ends(10) == 0
     assert "Traceback" not in app.log.read_text()
-    assert list(app.temp.iterdir()) == []
+    assert list(app.temp.glob("kveraser*")) == []
+    assert not [path for path in app.temp.rglob("*") if path.is_file()]
     deadline = time.monotonic() + 5
     while not all(map(gone, started)):
         assert time.monotonic() < deadline
@@ -181,7 +182,7 @@ def test_a_second_interrupt_ends_it_at_once_and_quietly(start, model_folder):
     app.process.send_signal(signal.SIGINT)
     assert app.ends(2) == 130
     assert "Traceback" not in app.log.read_text()
-    assert list(app.temp.iterdir()) == []
+    assert list(app.temp.glob("kveraser*")) == []
     del clients
 
 
