@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -19,6 +20,9 @@ from transformers import (
 
 from kveraser_core import attention
 from kveraser_core.backbone import Backbone
+
+if TYPE_CHECKING:
+    from tests.serving import Served
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 CHATML = (
@@ -122,3 +126,11 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     tiny_model("llama").save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def served(tokenizer: PreTrainedTokenizerFast) -> "Served":
+    """The app, served in this process over a tiny model, as it is by default."""
+    from tests.serving import Served  # Gradio takes seconds to import
+
+    return Served(tokenizer)

@@ -8,6 +8,8 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
+from gradio_client import Client
+
 from app.page import Page
 from app.server import serve
 from app.store import SessionStore
@@ -62,6 +64,10 @@ class Served:
             return Reply(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
+
+    def client(self, **options: Any) -> Client:
+        """A `gradio_client`, patient on a busy machine."""
+        return Client(self.address, verbose=False, httpx_kwargs={"timeout": 60}, **options)
 
     def upload(self, content: bytes, name: str = "file.txt", **headers: str) -> Reply:
         body = (
