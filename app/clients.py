@@ -58,7 +58,7 @@ def listening() -> Callable[[], bool]:
     return listens
 
 
-class Doorkeeper:
+class RateLimit:
     """ASGI middleware: bounds each client's POST requests."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -9,7 +9,7 @@ import uvicorn
 
 from app import uploads
 from app.blocks import Blocks
-from app.clients import Doorkeeper
+from app.clients import RateLimit
 from app.hosts import Hosts
 from app.store import SessionStore
 from app.web import web_app
@@ -28,7 +28,7 @@ def serve(page: Blocks, store: SessionStore, listener: socket.socket, hosts: Hos
 
     It answers to the names of `hosts`, and where there is a `token` only to those who have it.
     """
-    app = Doorkeeper(web_app(page, hosts, token))
+    app = RateLimit(web_app(page, hosts, token))
     threading.Thread(target=_sweep, args=(store,), daemon=True).start()
     print(f"KVEraser is at {hosts.address}" + (f"/?token={token}" if token else ""), flush=True)
     config = uvicorn.Config(

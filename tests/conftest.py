@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -19,6 +20,9 @@ from transformers import (
 
 from kveraser_core import attention
 from kveraser_core.backbone import Backbone
+
+if TYPE_CHECKING:
+    from tests.serving import Served
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 CHATML = (
@@ -143,3 +147,11 @@ def many_requests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.clients.AT_ONCE", 10**6)
         yield
+
+
+@pytest.fixture(scope="session")
+def served(tokenizer: PreTrainedTokenizerFast) -> "Served":
+    """The app, served in this process over a tiny model, as it is by default."""
+    from tests.serving import Served  # Gradio takes seconds to import
+
+    return Served(tokenizer)

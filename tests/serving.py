@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from gradio_client import Client
+
 from app.blocks import Blocks
 from app.hosts import Hosts
 from app.listener import listening
@@ -62,6 +64,10 @@ class Served:
             return Reply(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
+
+    def client(self, **options: Any) -> Client:
+        """A `gradio_client`, patient on a busy machine."""
+        return Client(self.address, verbose=False, httpx_kwargs={"timeout": 60}, **options)
 
     def upload(self, content: bytes, name: str = "file.txt", **headers: str) -> Reply:
         body = (

@@ -3,17 +3,13 @@
 import json
 
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from tests.serving import Served
 
+pytestmark = pytest.mark.usefixtures("many_requests")
+
 NAMES = {"load", "load_file", "erase", "undo", "ask", "compare", "export"}
-
-
-@pytest.fixture(scope="module")
-def served(tokenizer, many_requests) -> Served:
-    return Served(tokenizer)
 
 
 @pytest.fixture
@@ -156,14 +152,14 @@ def test_defaults_are_filled_in(served: Served, examples):
     assert answer["method"] == "local_repair"
     assert served.call("export", session, None)[1]["mime"] == "application/json"
     assert served.tool("export", {"session": session})[0]
-    client = Client(served.address, verbose=False)
+    client = served.client()
     assert client.predict(session=session, api_name="/undo")["undone"] is False
 
 
 def test_errors_are_plain_text_and_true(served: Served, examples):
     """Quotation marks come as they are; the page alone needs them otherwise, since it shows messages as markup."""
     session = examples["ask"]["session"]
-    client = Client(served.address, verbose=False)
+    client = served.client()
     for name, arguments, words in (
         ("erase", {"session": session, "start": 0, "end": 10**6}, ["document's", "characters"]),
         (

@@ -10,18 +10,15 @@ import gradio as gr
 import pytest
 from gradio import processing_utils
 from gradio.utils import get_upload_folder
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 
 from app import api, bodies, load_panel, uploads
 from tests.conftest import TEXT
 from tests.serving import Served
 
+pytestmark = pytest.mark.usefixtures("many_requests")
+
 SECRET = "The secret word of this machine is xylophone."
-
-
-@pytest.fixture(scope="module")
-def served(tokenizer, many_requests) -> Served:
-    return Served(tokenizer)
 
 
 @pytest.fixture
@@ -224,7 +221,7 @@ def test_an_uploaded_file_is_read_by_every_way_in(served: Served, tmp_path: Path
     assert '"success":true' in told
     file = tmp_path / "café harbour.txt"
     file.write_text(TEXT, encoding="utf-8")
-    client = Client(served.address, verbose=False)
+    client = served.client()
     assert client.predict(file=handle_file(file), api_name="/load_file")["characters"] == len(TEXT)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
@@ -19,17 +19,14 @@ from app.tokens import TokenError, chosen_token
 from tests.conftest import TEXT
 from tests.serving import Reply, Served
 
+pytestmark = pytest.mark.usefixtures("many_requests")
+
 TOKEN = "correct-horse-battery"
 EVIL = "http://evil.example"
 
 
 @pytest.fixture(scope="module")
-def served(tokenizer, many_requests) -> Served:
-    return Served(tokenizer)
-
-
-@pytest.fixture(scope="module")
-def guarded(tokenizer, many_requests) -> Served:
+def guarded(tokenizer) -> Served:
     return Served(tokenizer, token=TOKEN, names=["notes.example", "proxied.example:8443"])
 
 
@@ -288,11 +285,11 @@ def test_programs_pass_the_token(guarded: Served, tmp_path: Path):
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     file = tmp_path / "harbour.txt"
     file.write_text(TEXT)
-    client = Client(guarded.address, verbose=False, headers=bearer)
+    client = guarded.client(headers=bearer)
     session = client.predict(file=handle_file(file), api_name="/load_file")["session"]
     assert "erased" in client.predict(session=session, passage="fourteen silver coins", api_name="/erase")
     with pytest.raises(Exception, match="credentials"):
-        Client(guarded.address, verbose=False)
+        guarded.client()
 
     async def run() -> dict[str, object]:
         async with (
@@ -321,14 +318,13 @@ def test_names_that_were_allowed_are_answered(guarded: Served):
     assert guarded.mcp("tools/list", {}, **message)["tools"]
 
 
-def test_what_is_logged_and_printed_has_no_token(tokenizer, caplog, capfd):
-    running = Served(tokenizer, token="a-token-of-its-own")
+def test_what_is_logged_has_no_token(guarded: Served, caplog, capfd):
     caplog.set_level(0)
-    running.send("GET", "/?token=a-token-of-its-own")
-    running.send("GET", "/?token=a-token-of-its-own&x=%", cookie="x")
+    guarded.send("GET", f"/?token={TOKEN}")
+    guarded.send("GET", f"/config?token={TOKEN}&x=%")
+    guarded.send("GET", "/config", authorization=f"Bearer {TOKEN}")
     printed = capfd.readouterr()
-    assert printed.out.count("a-token-of-its-own") == 1  # the address to open
-    assert "a-token-of-its-own" not in printed.err + caplog.text
+    assert TOKEN not in printed.out + printed.err + caplog.text
 
 
 def test_a_token_is_made_where_other_machines_can_reach_the_server():

@@ -15,7 +15,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
 from app import clients, jobs
-from app.clients import AT_ONCE, Doorkeeper, client_of
+from app.clients import AT_ONCE, RateLimit, client_of
 from app.turns import Turns
 from kveraser_core.backbone import Backbone
 from tests.conftest import tiny_model
@@ -167,7 +167,7 @@ def test_a_flood_is_turned_away_and_others_are_not():
         door.app = nothing
         await door({"type": "http", "method": "POST", "path": "/a", "headers": [], "client": (host, 1)}, None, send)
 
-    door = Doorkeeper(None)
+    door = RateLimit(None)
     for _ in range(int(AT_ONCE) + 50):
         asyncio.run(run(door, "10.0.0.1"))
     asyncio.run(run(door, "10.0.0.2"))

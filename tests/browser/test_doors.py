@@ -32,18 +32,13 @@ document.forms[0].submit();
 
 
 @pytest.fixture(scope="module")
-def served(tokenizer) -> Served:
+def guarded(tokenizer) -> Served:
     return Served(tokenizer, token=TOKEN)
 
 
-@pytest.fixture(scope="module")
-def open_served(tokenizer) -> Served:
-    return Served(tokenizer)
-
-
 @pytest.fixture
-def other_site(open_served: Served) -> Iterator[str]:
-    page = ATTACK.format(address=open_served.address).encode()
+def other_site(served: Served) -> Iterator[str]:
+    page = ATTACK.format(address=served.address).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -61,16 +56,16 @@ def other_site(open_served: Served) -> Iterator[str]:
     server.shutdown()
 
 
-def test_the_page_works_with_its_token_and_policy(browser: Browser, served: Served, tmp_path: Path):
+def test_the_page_works_with_its_token_and_policy(browser: Browser, guarded: Served, tmp_path: Path):
     context = browser.new_context()
     page = context.new_page()
     errors, refused, foreign = [], [], []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("response", lambda reply: refused.append(reply.url) if reply.status >= 400 else None)
-    page.on("request", lambda request: foreign.append(request.url) if served.host not in request.url else None)
-    goto(page, f"{served.address}/?token={TOKEN}")
-    assert page.url == f"{served.address}/"
+    page.on("request", lambda request: foreign.append(request.url) if guarded.host not in request.url else None)
+    goto(page, f"{guarded.address}/?token={TOKEN}")
+    assert page.url == f"{guarded.address}/"
     file = tmp_path / "harbour.txt"
     file.write_text(TEXT, encoding="utf-8")
     upload(page, file)
@@ -87,20 +82,18 @@ def test_the_page_works_with_its_token_and_policy(browser: Browser, served: Serv
     context.close()
     context = browser.new_context()
     page = context.new_page()
-    assert page.goto(served.address).status == 401
+    assert page.goto(guarded.address).status == 401
     context.close()
 
 
-def test_a_page_of_another_site_reads_nothing_and_changes_nothing(
-    browser: Browser, open_served: Served, other_site: str
-):
+def test_a_page_of_another_site_reads_nothing_and_changes_nothing(browser: Browser, served: Served, other_site: str):
     context = browser.new_context()
     page = context.new_page()
     answered = []
-    page.on("response", lambda reply: answered.append(reply) if open_served.host in reply.url else None)
+    page.on("response", lambda reply: answered.append(reply) if served.host in reply.url else None)
     page.goto(other_site)
     assert page.evaluate("window.results") == ["refused"] * 4
     page.wait_for_timeout(1000)
-    assert {reply.url.removeprefix(open_served.address) for reply in answered} >= {"/", "/gradio_api/upload"}
+    assert {reply.url.removeprefix(served.address) for reply in answered} >= {"/", "/gradio_api/upload"}
     assert {reply.status for reply in answered} == {403}
     context.close()
