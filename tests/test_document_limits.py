@@ -48,7 +48,8 @@ def child(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_running():
+def unhurried_and_nothing_left_running(monkeypatch):
+    monkeypatch.setattr(document_process, "MAX_SECONDS", 100)  # where time is not what is tested, a busy machine may take it
     yield
     assert psutil.Process().children(recursive=True) == []
 
@@ -116,11 +117,11 @@ def test_a_child_that_takes_nothing_in_is_killed(child):
 @pytest.mark.parametrize(
     ("build", "memory"),
     [
-        (docx_files.FILES["63 MB of spaces"], 130_000_000),
-        (lambda: docx_files.body("<w:p/>" * 400_000), 120_000_000),
-        (lambda: text_files.page(f'<p a="{"a" * 9_000_000}">text'), 120_000_000),
-        (lambda: text_files.page("<p>text</p>" * 40_000), 90_000_000),
-        (lambda: pdf_files.one_page(pdf_files.stream(bytes(60_000_000))), 150_000_000),
+        (docx_files.FILES["63 MB of spaces"], 120_000_000),
+        (lambda: docx_files.body("<w:p/>" * 400_000), 90_000_000),
+        (lambda: text_files.page(f'<p a="{"a" * 9_000_000}">text'), 90_000_000),
+        (lambda: text_files.page("<p>text</p>" * 40_000), 120_000_000),
+        (lambda: pdf_files.one_page(pdf_files.stream(bytes(60_000_000))), 120_000_000),
     ],
 )
 def test_memory_is_bounded_and_nothing_is_left_out_for_want_of_it(build, memory, monkeypatch):
