@@ -49,7 +49,7 @@ def child(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def unhurried_and_nothing_left_running(monkeypatch):
-    monkeypatch.setattr(document_process, "MAX_SECONDS", 100)  # where time is not what is tested, a busy machine may take it
+    monkeypatch.setattr(document_process, "MAX_SECONDS", 100)  # a busy machine may take them where time is not tested
     yield
     assert psutil.Process().children(recursive=True) == []
 
