@@ -10,6 +10,7 @@ It is started by its path, so that no module of the folder one works in can take
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -25,9 +26,12 @@ def main() -> None:
         return
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.path.append(str(Path(__file__).parents[1]))
-    head, text = answer(data, asked["title"], asked["password"])
-    answers.write(json.dumps(head).encode() + b"\n" + text)
-    answers.flush()
+    try:
+        head, text = answer(data, asked["title"], asked["password"])
+        answers.write(json.dumps(head).encode() + b"\n" + text)
+        answers.flush()
+    except MemoryError:
+        os.kill(os.getpid(), signal.SIGKILL)
     os._exit(0)  # a tree a million deep is not taken apart first
 
 
@@ -44,23 +48,28 @@ def limit(seconds: int, memory: int) -> None:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (most, last))
+    sys.unraisablehook = _end_for_want_of_memory
 
 
 def answer(data: bytes, title: str, password: str | None) -> tuple[dict[str, object], bytes]:
-    from kveraser_core.document_errors import DocumentError, needs_memory
+    from kveraser_core.document_errors import DocumentError
     from kveraser_core.document_formats import parse
 
     try:
         text, starts = parse(data, title, password)
-        written = text.encode()
     except DocumentError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
-    except MemoryError:
-        return {"error": "DocumentNeedsMemory", "message": str(needs_memory(title))}, b""
     except ImportError as error:
         message = f"{title} cannot be read without what KVEraser requires: install it again ({error})."
         return {"error": "DocumentError", "message": message}, b""
+    written = text.encode()
     return {"size": len(written), "page_starts": starts}, written
+
+
+def _end_for_want_of_memory(ignored: "sys.UnraisableHookArgs") -> None:
+    """End where a parser would go on without what it had no memory for."""
+    if issubclass(ignored.exc_type, MemoryError):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _end_with_parent() -> None:

@@ -8,10 +8,12 @@ from docx.opc.constants import CONTENT_TYPE
 from docx.oxml import parse_xml
 from docx.oxml.ns import qn
 from docx.oxml.xmlchemy import BaseOxmlElement
+from lxml.etree import ErrorTypes, XMLSyntaxError
 
-from kveraser_core.document_errors import DocumentTooLarge, NotADocument
+from kveraser_core.document_errors import DocumentTooLarge, NotADocument, too_large
 
 MAX_XML_BYTES = 64_000_000
+MAX_TAGS = 8_000_000
 
 
 def docx_text(data: bytes, title: str) -> str:
@@ -24,13 +26,13 @@ def docx_text(data: bytes, title: str) -> str:
             raise NotADocument(
                 f"{title} is a ZIP archive and not a Word document: give a PDF, DOCX, HTML or text file."
             )
-        types = parse_xml(_part(archive, "[Content_Types].xml", title))
+        types = _tree(_part(archive, "[Content_Types].xml", title), title)
         main = [
             entry.get("PartName") for entry in types if entry.get("ContentType") == CONTENT_TYPE.WML_DOCUMENT_MAIN
         ]
         if not main:
             raise NotADocument(f"{title} is a Word file with macros or a template: save it as DOCX or PDF.")
-        body = parse_xml(_part(archive, (main[0] or "word/document.xml").lstrip("/"), title)).find(qn("w:body"))
+        body = _tree(_part(archive, (main[0] or "word/document.xml").lstrip("/"), title), title).find(qn("w:body"))
     return "\n\n".join(_docx_blocks(body))
 
 
@@ -41,6 +43,17 @@ def _part(archive: zipfile.ZipFile, name: str, title: str) -> bytes:
             f"{title} unpacks to {size:,} bytes and the limit is {MAX_XML_BYTES:,}: give a part of it."
         )
     return archive.read(name)
+
+
+def _tree(xml: bytes, title: str) -> BaseOxmlElement:
+    if (tags := xml.count(b"<")) > MAX_TAGS:
+        raise too_large(title, tags, MAX_TAGS, "tags")
+    try:
+        return parse_xml(xml)
+    except XMLSyntaxError as error:
+        if error.code == ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        raise
 
 
 _PARAGRAPH, _TABLE, _ROW, _CELL, _RUN = (qn(f"w:{name}") for name in ("p", "tbl", "tr", "tc", "r"))

@@ -102,14 +102,18 @@ def parse(data: bytes, title: str, password: str | None = None) -> Parsed:
         if is_html(text):
             from kveraser_core.document_html import html_text
 
-            text = html_text(text)
+            text = html_text(text, title)
         return _laid_out([text], title)
     except (DocumentError, ImportError):
         raise
-    except MemoryError as error:
-        raise needs_memory(title) from error
     except Exception as error:  # parsers pass on whatever a broken file leads them to
-        raise damaged(title) from error
+        raise (needs_memory if _from_want_of_memory(error) else damaged)(title) from error
+
+
+def _from_want_of_memory(error: BaseException | None) -> bool:
+    while error and not isinstance(error, MemoryError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _laid_out(pages: Iterable[str], title: str, *, paged: bool = False) -> Parsed:

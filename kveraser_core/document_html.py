@@ -3,6 +3,12 @@
 import warnings
 
 from bs4 import BeautifulSoup, NavigableString, PageElement, Tag, XMLParsedAsHTMLWarning
+from bs4.builder._lxml import LXMLTreeBuilder
+from lxml.etree import ErrorTypes
+
+from kveraser_core.document_errors import too_large
+
+MAX_TAGS = 1_000_000
 
 warnings.filterwarnings("ignore", category=XMLParsedAsHTMLWarning)
 
@@ -17,10 +23,15 @@ _GAPS = dict.fromkeys(("li", "tr", "dt", "dd", "tbody", "tfoot", "thead", "optio
 )  # fmt: skip
 
 
-def html_text(source: str) -> str:
-    """The visible text: a blank line between blocks, one line for an item, tabs between the cells of a row."""
+def html_text(source: str, title: str) -> str:
+    """The visible text: a blank line between blocks, one line for an item, tabs between the cells of a row.
+
+    Raises `DocumentTooLarge`.
+    """
+    if (tags := source.count("<")) > MAX_TAGS:
+        raise too_large(title, tags, MAX_TAGS, "tags")
     flow = _Flow()
-    stack: list[tuple[PageElement, bool, bool]] = [(BeautifulSoup(source, "lxml"), False, False)]
+    stack: list[tuple[PageElement, bool, bool]] = [(_tree(source), False, False)]
     while stack:
         node, preformatted, closing = stack.pop()
         if type(node) is NavigableString:
@@ -37,6 +48,15 @@ def html_text(source: str) -> str:
             inside = preformatted or node.name == "pre"
             stack.extend((child, inside, False) for child in reversed(node.contents))
     return flow.text()
+
+
+def _tree(source: str) -> BeautifulSoup:
+    builder = LXMLTreeBuilder()
+    tree = BeautifulSoup(source, builder=builder)
+    # where its memory gives out, the parser leaves out the rest and says so here only
+    if any(entry.type == ErrorTypes.ERR_NO_MEMORY for entry in builder.parser.feed_error_log):
+        raise MemoryError
+    return tree
 
 
 class _Flow:
