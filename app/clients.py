@@ -1,12 +1,10 @@
 """Who sends a request, whether they still listen, and how many requests they may send.
 
-A client is an address: what a request says about itself in headers is not believed. MCP tools reach the queue by
-a request that the server sends to itself; that one carries, sealed, whom it is for.
+A client is an address: what a request says about itself in headers is not believed. So users behind one proxy are
+one client.
 """
 
-import hmac
 import math
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,20 +19,15 @@ UNHEARD_S = 20.0
 A_SECOND, AT_ONCE = 20.0, 120.0
 """POST requests of one client: that many a second, and that many at once after a pause."""
 _CLIENTS = 4096
-_MARK = "x-kveraser-client"
-_SEAL = secrets.token_urlsafe(24)
 
 
 def client_of(request: gr.Request | None) -> str:
     """The client that sent `request`: an IPv4 address, or the /64 network of an IPv6 one, which is one user's."""
-    sealed = _sealed(request)
-    if sealed:
-        return sealed[1]
     peer = getattr(request, "client", None)
     return _network(peer.host if peer else "")
 
 
-def listening(request: gr.Request | None) -> Callable[[], bool]:
+def listening() -> Callable[[], bool]:
     """A function that says whether the client of the event that now runs still listens.
 
     Not so once its stream of answers was closed, its job cancelled, or what it was sent has not been fetched for
@@ -45,7 +38,7 @@ def listening(request: gr.Request | None) -> Callable[[], bool]:
     event = None if queue is None else queue.event_ids_to_events.get(event_id)
     if event is None:
         return lambda: True
-    sealed, heard = _sealed(request), time.monotonic()
+    heard = time.monotonic()
 
     def listens() -> bool:
         nonlocal heard
@@ -54,37 +47,24 @@ def listening(request: gr.Request | None) -> Callable[[], bool]:
             return False
         if messages.empty():
             heard = time.monotonic()
-        return time.monotonic() - heard < UNHEARD_S and (not sealed or not sealed[0] or sealed[0] in _tool_calls)
+        return time.monotonic() - heard < UNHEARD_S
 
     return listens
 
 
-class Doorkeeper:
-    """ASGI middleware: bounds each client's POST requests, and seals whom an MCP tool is called for."""
+class RateLimit:
+    """ASGI middleware that bounds each client's POST requests: Gradio keeps something of every one for a while."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            return await self.app(scope, receive, send)
-        if any(name == _MARK.encode() and _opened(value.decode("latin-1")) for name, value in scope["headers"]):
-            return await self.app(scope, receive, send)
-        client = _network((scope.get("client") or ("",))[0])
-        if not self._let_in(client):
-            return await _refuse(send)
-        if "/gradio_api/mcp" not in scope["path"]:
-            return await self.app(scope, receive, send)
-        # The older transport answers a POST at once and calls the tool later: its calls have no number.
-        call = "" if "/messages" in scope["path"] else secrets.token_urlsafe(12)
-        headers = [header for header in scope["headers"] if header[0] != _MARK.encode()]
-        sealed = (_MARK.encode(), f"{_SEAL}|{call}|{client}".encode())
-        _tool_calls.add(call)
-        try:
-            return await self.app(scope | {"headers": [*headers, sealed]}, receive, send)
-        finally:
-            _tool_calls.discard(call)
+        posted = scope["type"] == "http" and scope["method"] == "POST"
+        if posted and not self._let_in(_network((scope.get("client") or ("",))[0])):
+            await _refuse(send)
+        else:
+            await self.app(scope, receive, send)
 
     def _let_in(self, client: str) -> bool:
         now = time.monotonic()
@@ -97,26 +77,11 @@ class Doorkeeper:
         return allowed
 
 
-_tool_calls: set[str] = set()
-"""The MCP tool calls whose clients wait for them."""
-
-
 async def _refuse(send: Any) -> None:
     body = b'{"detail": "These are too many requests at once: wait a few seconds."}'
     headers = [(b"content-type", b"application/json"), (b"retry-after", str(math.ceil(AT_ONCE / A_SECOND)).encode())]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _sealed(request: gr.Request | None) -> tuple[str, str] | None:
-    """The tool call and the client that a request of the server to itself is for."""
-    return _opened(getattr(request, "headers", {}).get(_MARK, ""))
-
-
-def _opened(mark: str) -> tuple[str, str] | None:
-    seal, _, rest = mark.partition("|")
-    call, _, client = rest.partition("|")
-    return (call, client) if hmac.compare_digest(seal.encode(), _SEAL.encode()) else None
 
 
 def _network(host: str) -> str:

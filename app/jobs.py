@@ -41,7 +41,7 @@ class Job:
         self.client = client_of(request)
         self.place: tuple[int, int] | None = None
         self.cancelled = threading.Event()
-        self._listens = listening(request)
+        self._listens = listening()
         self._turns = [turns.open(self.client)]
 
     def __enter__(self) -> "Job":

@@ -8,7 +8,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from app.clients import Doorkeeper
+from app.clients import RateLimit
 from app.store import SessionStore
 from app.texts import STATIC, translations
 from app.theme import theme
@@ -25,7 +25,7 @@ class PortTaken(KVEraserError):
 def serve(page: gr.Blocks, store: SessionStore, host: str, port: int) -> None:
     """Serve `page` until interrupted, sweeping `store` now and then. Raises `PortTaken`."""
     outer = FastAPI(openapi_url=None)
-    outer.add_middleware(Doorkeeper)
+    outer.add_middleware(RateLimit)
     app = gr.mount_gradio_app(
         outer,
         page,

@@ -58,7 +58,7 @@ function draw() {
   if (state.running) {
     const box = make('article', 'card', undefined, cards);
     make('h3', '', state.running, box);
-    make('p', 'said', state.place ? waiting(state.place) : say('running', { method: state.running }), box).setAttribute('role', 'status');
+    make('p', 'said', state.place ? placeOf(state.place) : say('running', { method: state.running }), box).setAttribute('role', 'status');
     button('stop', say('stop'), box, () => trigger('stop'));
   }
   const whole = state.cards.filter(({ parts }) => parts);

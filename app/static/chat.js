@@ -8,7 +8,7 @@ function drawHead(turns) {
   if (turns.length) button('clear', say('clear'), head, () => trigger('clear'));
 }
 
-const coming = ({ answer, place }) => answer || (place ? waiting(place) : say('answering'));
+const coming = ({ answer, place }) => answer || (place ? placeOf(place) : say('answering'));
 
 function drawTurn(turn, log) {
   const box = make('div', turn.stale ? 'turn stale' : 'turn', undefined, log);

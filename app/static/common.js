@@ -28,7 +28,7 @@ function copyButton(text, parent) {
   });
 }
 
-const waiting = ([position, size]) => say('queue', { position, size });
+const placeOf = ([position, size]) => say('queue', { position, size });
 
 const showPassage = (start, end) =>
   window.dispatchEvent(new CustomEvent('kveraser:show', { detail: { start, end } }));

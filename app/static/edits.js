@@ -22,7 +22,7 @@ function draw() {
     button('', say(name), history, () => trigger(event)).disabled = !on;
   const said = make('p', 'said', state.said ? say(state.said, { ...state.with, ms: number(state.with?.ms || 0), tokens: number(state.with?.tokens || 0) }) : '', root);
   said.setAttribute('role', 'status');
-  if (state.place) said.textContent = waiting(state.place);
+  if (state.place) said.textContent = placeOf(state.place);
   else if (!edits.length && !state.said) said.textContent = say('nothing_erased');
   for (const tip of state.tips || [])
     button('tip', say('suggestion'), root, () => {

@@ -14,7 +14,7 @@ meter.setAttribute('aria-valuemin', '0');
 const fill = make('div', 'fill', undefined, meter);
 
 function progress({ title, place, done, total, rate = 0, left = 0 }) {
-  if (place) return waiting(place);
+  if (place) return placeOf(place);
   if (!done) return say('waiting', { title });
   const percent = number((100 * done) / total);
   return say('reading', { title, percent, rate: number(rate), left: number(left, left < 10 ? 1 : 0) });

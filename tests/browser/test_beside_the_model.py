@@ -86,6 +86,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     holding = Held()
     stand_in = type("Reading", (), {"load": staticmethod(holding.load)})
     monkeypatch.setattr(work, "DocumentSession", stand_in)
+    monkeypatch.setattr(work, "check_fits", lambda *arguments: None)  # the sample is too long for the tiny model
     yield holding
     holding.let_go.set()
 
