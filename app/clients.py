@@ -1,6 +1,7 @@
 """Who sends a request, whether they still listen, and how many requests they may send.
 
-A client is an address: what a request says about itself in headers is not believed.
+A client is an address: what a request says about itself in headers is not believed. So users behind one proxy are
+one client.
 """
 
 import math
@@ -59,7 +60,7 @@ def listening() -> Callable[[], bool]:
 
 
 class RateLimit:
-    """ASGI middleware: bounds each client's POST requests."""
+    """ASGI middleware that bounds each client's POST requests: Gradio keeps something of every one for a while."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

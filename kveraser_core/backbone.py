@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from kveraser_core import packaged_model
+from kveraser_core import attention, packaged_model
 from kveraser_core.adapters import Adapter, load_adapter
 from kveraser_core.block_pass import BlockPass
 from kveraser_core.decoder_pass import DecoderPass
