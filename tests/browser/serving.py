@@ -16,7 +16,7 @@ from app.store import SessionStore
 from kveraser_core.backbone import Backbone
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 180
+PATIENCE_S = 300
 """The longest that anything may take, on a slow machine that does other things too."""
 
 
