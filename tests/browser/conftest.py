@@ -6,14 +6,15 @@ words they check or whose slowness they need.
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from transformers import PreTrainedTokenizerFast
 
 from app.samples import samples
 from kveraser_core.documents import load_document
-from tests.browser.driving import goto
+from tests.browser.driving import TEXT, goto
 from tests.browser.serving import PATIENCE_S, Server
 from tests.conftest import save_adapter_of, tiny_model, trained_tokenizer
 
@@ -34,8 +35,8 @@ WINDOW = 8192
 
 @pytest.fixture(scope="session")
 def samples_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer that makes about as many tokens of the samples as the packaged model's does."""
-    return trained_tokenizer([load_document(sample.path).text for sample in samples()], 4000)
+    """A tokenizer of the samples' and the tests' words, which makes about as many tokens as the packaged one."""
+    return trained_tokenizer([*(load_document(sample.path).text for sample in samples()), *[TEXT] * 20], 4000)
 
 
 @pytest.fixture(scope="session")
@@ -78,17 +79,27 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> dict[tuple[Any, ...], BrowserContext]:
+    """The browser's contexts by what tells them apart; each keeps the page's scripts for the next test's tab."""
+    return {}
+
+
 @pytest.fixture
-def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a browser of its own; the test fails if the browser reports an error."""
-    contexts, errors = [], list[str]()
+def open_page(
+    browser: Browser, contexts: dict[tuple[Any, ...], BrowserContext], server: Server
+) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a tab of its own; the test fails if the browser reports an error."""
+    errors = list[str]()
 
     def opened(viewport: dict[str, int] = DESKTOP, scheme: str = "light", language: str = "en-US") -> Page:
-        context = browser.new_context(viewport=viewport, color_scheme=scheme, locale=language, accept_downloads=True)
-        context.set_default_timeout(1000 * PATIENCE_S)
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.address)
-        contexts.append(context)
-        page = context.new_page()
+        kind = server.address, *viewport.values(), scheme, language
+        if kind not in contexts:
+            context = browser.new_context(viewport=viewport, color_scheme=scheme, locale=language)
+            context.set_default_timeout(1000 * PATIENCE_S)
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.address)
+            contexts[kind] = context
+        page = contexts[kind].new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         goto(page, server.address)
@@ -96,8 +107,9 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
 
     opened.errors = errors  # type: ignore[attr-defined]
     yield opened
-    for context in contexts:
-        context.close()
+    for context in contexts.values():
+        for page in context.pages:
+            page.close()
     assert errors == []
 
 
