@@ -304,9 +304,10 @@ def test_new_tokens_alone_may_be_given_with_the_whole_mask(session):
     assert tokens == session.ask(QUESTION, sampling=SHORT).token_ids
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("attention", ["kveraser", "sdpa"])
 def test_a_compiled_model_is_right_or_refused(tokenizer, save_adapter, attention):
-    one_layer = {"num_hidden_layers": 1}  # dynamo takes seconds a layer
+    one_layer = {"num_hidden_layers": 1}  # dynamo takes long over each
     backbone = Backbone(tiny_model("llama", **one_layer), tokenizer, "tiny")
     folder = save_adapter(**one_layer)
     (folder / "steering.json").write_text('{"lookahead": 4}')

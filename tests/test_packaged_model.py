@@ -13,6 +13,7 @@ from kveraser_core.packaged_model import packaged_model
 PROGRAM = "from kveraser_core.packaged_model import packaged_model; print(packaged_model())"
 
 
+@pytest.mark.soak
 @pytest.mark.packaged
 def test_two_processes_that_start_at_once_convert_it_safely(tmp_path):
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}

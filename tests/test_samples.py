@@ -48,6 +48,6 @@ def answers_change(sample, document, packaged):
     for method in ("none", *METHODS.get(sample["file"], ("full_recompute",))):
         right, wrong = ("with", "without") if method == "none" else ("without", "with")
         for entry in sample["questions"]:
-            answer = session.ask(entry["question"], method, sampling=Sampling(max_tokens=32)).text
+            answer = session.ask(entry["question"], method, sampling=Sampling(max_tokens=32, stop=("\n",))).text
             assert entry[right] in answer, (method, entry)
             assert entry[wrong] not in answer, (method, entry)
