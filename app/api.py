@@ -18,7 +18,7 @@ from app.store import SessionStore
 from app.texts import PageError
 from app.turns import Turns
 from app.uploads import read_upload
-from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, read, sampling, time_over
+from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, question_of, read, sampling, time_over
 from app.workspace import AskedTurn, Comparison, ReadingTime
 from kveraser_core.answers import Answer
 from kveraser_core.backbone import Backbone
@@ -27,6 +27,8 @@ from kveraser_core.erasers import METHODS
 from kveraser_core.session import DocumentSession
 from kveraser_core.spans import Span, check_span, find_text
 
+_TITLE = 200
+"""Characters of a title that are kept."""
 NOBODY = gr.Request()
 """Stands for the request where Gradio, which gives it, is not there."""
 _EXAMPLES: dict[str, Any] = {
@@ -87,7 +89,7 @@ class Api:
         Returns:
             the session id, which the other tools want, with the document's title, pages, characters and tokens
         """
-        return self._keep(lambda: read_document(text.encode("utf-8", "replace"), title), request)
+        return self._keep(lambda: read_document(text.encode("utf-8", "replace"), title[:_TITLE]), request)
 
     def _keep(self, parse: Callable[[], Document], request: gr.Request) -> dict[str, Any]:
         with Job(self.turns, request) as job:
@@ -122,11 +124,11 @@ class Api:
             what is erased now, after rounding out to whole tokens, and the seconds it took
         """
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
+            job.take(workspace)
             kept = workspace.session
             spans = find_text(kept.document.text, passage) if passage else [Span(start, end)]
             for span in spans:
                 check_span(span, kept.document.text)
-            job.take(workspace)
             seconds = kept.erase(spans, method or None)
             return {"erased": _erased(kept), "seconds": seconds}
 
@@ -160,11 +162,12 @@ class Api:
         Returns:
             the answer and its timings in seconds
         """
-        wanted = sampling(max_tokens, ANSWER_TOKENS)
+        wanted, asked = sampling(max_tokens, ANSWER_TOKENS), question_of(question)
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
-            turn = AskedTurn(question, method or workspace.session.default_method)
+            turn = AskedTurn(asked, method or workspace.session.default_method)
             answer(job, workspace, turn, False, wanted)
-        workspace.turns.append(turn)
+        if turn.text or turn.answer:
+            workspace.turns.append(turn)
         return _plain(turn.answer or _cut(turn))
 
     def compare(
@@ -185,7 +188,7 @@ class Api:
         Returns:
             an answer a method with timings, and agreement with full recompute where that is among them
         """
-        wanted, comparison = sampling(max_tokens, COMPARED_TOKENS), Comparison(question)
+        wanted, comparison = sampling(max_tokens, COMPARED_TOKENS), Comparison(question_of(question))
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             compare(job, workspace, comparison, methods or list(METHODS), wanted)
         return [_plain(answer) for answer in comparison.answers]

@@ -10,7 +10,7 @@ from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
 from app.widgets import conversation
-from app.work import answer, sampling
+from app.work import answer, question_of, sampling
 from app.workspace import AskedTurn
 from kveraser_core.errors import KVEraserError
 
@@ -32,7 +32,7 @@ class Asking:
         workspace = self.store.get(key, owner)
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
-        turn = AskedTurn(question.strip(), method, workspace.edits)
+        turn = AskedTurn(question_of(question), method, workspace.edits)
         wanted = sampling(MAX_TOKENS, MAX_TOKENS)
 
         def work(job: Job) -> None:

@@ -20,6 +20,8 @@ UNHEARD_S = 20.0
 """Seconds after which a client that does not fetch what it is sent counts as gone."""
 A_SECOND, AT_ONCE = 20.0, 120.0
 """POST requests of one client: that many a second, and that many at once after a pause."""
+UNFETCHED, UNFETCHED_S = 64, 120.0
+"""Answers that one client may have asked for and not fetched, each counted for so many seconds."""
 _CLIENTS = 4096
 _TOO_MANY = JSONResponse(
     {"detail": "These are too many requests at once: wait a few seconds."},
@@ -31,7 +33,7 @@ _TOO_MANY = JSONResponse(
 def client_of(request: gr.Request | None) -> str:
     """The client that sent `request`: an IPv4 address, or the /64 network of an IPv6 one, which is one user's."""
     peer = getattr(request, "client", None)
-    return _network(peer.host if peer else "")
+    return client_at(peer.host if peer else "")
 
 
 def listening() -> Callable[[], bool]:
@@ -59,6 +61,36 @@ def listening() -> Callable[[], bool]:
     return listens
 
 
+class Unfetched:
+    """The answers that clients have asked for and not begun to fetch: Gradio has places for 2,000 of them in all."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, OrderedDict[object, float]] = {}
+
+    def ask(self, client: str, session: str | None) -> bool:
+        """Note that `client` asks for an answer, in the stream `session` or one of its own; whether it may."""
+        before = time.monotonic() - UNFETCHED_S
+        for name, asked in list(self._asked.items()):
+            while asked and next(iter(asked.values())) < before:
+                asked.popitem(last=False)
+            if not asked:
+                del self._asked[name]
+        mine = self._asked.setdefault(client, OrderedDict())
+        if session not in mine and len(mine) >= UNFETCHED:
+            return False
+        mine[session or object()] = time.monotonic()
+        return True
+
+    def fetch(self, client: str, session: str | None) -> None:
+        """`client` fetches the stream `session`, or the answer to one call."""
+        mine = self._asked.get(client)
+        if mine and session:
+            mine.pop(session, None)
+        elif mine:
+            call = next((key for key in mine if not isinstance(key, str)), None)
+            mine.pop(call, None)
+
+
 class RateLimit:
     """ASGI middleware that bounds each client's POST requests: Gradio keeps something of every one for a while."""
 
@@ -68,7 +100,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
-            client = _network((scope.get("client") or ("",))[0])
+            client = client_at((scope.get("client") or ("",))[0])
             if not self._let_in(client):
                 return await _TOO_MANY(scope, receive, send)
         return await self.app(scope, receive, send)
@@ -84,7 +116,8 @@ class RateLimit:
         return allowed
 
 
-def _network(host: str) -> str:
+def client_at(host: str) -> str:
+    """The client at the address `host`."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

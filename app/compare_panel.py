@@ -10,7 +10,7 @@ from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
 from app.widgets import cards
-from app.work import compare, ordered, sampling
+from app.work import compare, ordered, question_of, sampling
 from app.workspace import Comparison
 from kveraser_core.errors import KVEraserError
 
@@ -34,7 +34,7 @@ class Comparing:
             raise PageError(say(request, "e_no_question"))
         if not methods:
             raise PageError(say(request, "e_no_methods"))
-        comparison = Comparison(question.strip(), workspace.edits)
+        comparison = Comparison(question_of(question), workspace.edits)
         wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), ordered(methods)
 
         def work(job: Job) -> None:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.bodies import MAX_JSON, MAX_UPLOAD, Refused, checked_json, read_body, replayed, too_large
+from app.clients import Unfetched, client_at
 from app.endpoints import ArgumentError, Endpoint
 from app.hosts import Hosts
 from app.outgoing import Outgoing
@@ -32,6 +33,10 @@ _GET = re.compile(
 _POST = re.compile(r"/gradio_api/(upload|queue/join|run/predict|cancel|call/(v2/)?[^/]+|mcp/?)")
 _UNTRUSTED = (b"forwarded", b"x-forwarded-", b"x-gradio-", b"x-real-ip", b"x-original-", b"x-direct-")
 """Beginnings of headers by which a proxy speaks; nothing here is told to believe one."""
+_ASKS = re.compile(r"/gradio_api/(queue/join|call/(v2/)?[^/]+)")
+_FETCHES = re.compile(r"/gradio_api/(queue/data|call/(v2/)?[^/]+/[^/]+)")
+_A_FILE = 65_536
+"""Bytes that a file counts for besides its own."""
 _CALL = re.compile(r"/gradio_api/call/(?P<named>v2/)?(?P<name>[^/]+)(/[^/]+)?")
 
 
@@ -40,7 +45,7 @@ class Doors:
 
     def __init__(self, app: ASGIApp, hosts: Hosts, token: str | None, endpoints: Mapping[str, Endpoint]) -> None:
         self.app, self.hosts, self.token, self.endpoints = app, hosts, token, endpoints
-        self.allowance = Allowance()
+        self.allowance, self.unfetched = Allowance(), Unfetched()
         self._secret = hashlib.sha256(f"kveraser {token}".encode()).hexdigest()
         self._cookie = f"kveraser-{hosts.address.rpartition(':')[2]}"
 
@@ -62,6 +67,8 @@ class Doors:
                 return await self._upload(scope, request, sent)
             if scope["method"] == "POST":
                 scope, receive = await self._json(scope, request)
+            elif _FETCHES.fullmatch(scope["path"]):
+                self.unfetched.fetch(_client(request), request.query_params.get("session_hash"))
             return await self.app(scope, receive, sent.send)
         except Refused as refusal:
             await _answer(scope, refusal)(scope, receive, sent.send)
@@ -136,6 +143,11 @@ class Doors:
             raise Refused(415, "The request is not understood: send JSON, as application/json.")
         _check_length(request, MAX_JSON)
         value = await run_sync(checked_json, await read_body(request.receive, MAX_JSON))
+        _check_names(value)
+        if _ASKS.fullmatch(scope["path"]):
+            session = value.get("session_hash") if isinstance(value, dict) else None
+            if not self.unfetched.ask(_client(request), session):
+                raise Refused(429, "Too many answers were asked for and never fetched: fetch them, or wait a minute.")
         call = _CALL.fullmatch(scope["path"])
         if call and call["named"]:
             self._check_named(self.endpoints[call["name"]], value)
@@ -158,9 +170,9 @@ class Doors:
     async def _upload(self, scope: Scope, request: Request, sent: Outgoing) -> None:
         """Pass an upload on as it comes, up to its largest size, and remember where it went."""
         _check_length(request, MAX_UPLOAD)
-        client = request.client.host if request.client else ""
+        client = _client(request)
         try:
-            self.allowance.check(client)
+            self.allowance.reserve(client, MAX_UPLOAD)
         except UploadsFull as error:
             raise Refused(429, str(error)) from error
         sent.kept = bytearray()
@@ -182,10 +194,22 @@ class Doors:
             if not sent.silent:
                 raise
         finally:
-            self.allowance.count(client, taken)
+            self.allowance.settle(client, MAX_UPLOAD, taken + _A_FILE * sent.files)
         if sent.silent:
             sent.silent = False
             raise too_large(MAX_UPLOAD)
+
+
+def _check_names(value: Any) -> None:
+    """Refuse names of sessions and events that Gradio would not make: it keeps them."""
+    for key in ("session_hash", "event_id"):
+        name = value.get(key) if isinstance(value, dict) else None
+        if name is not None and not (isinstance(name, str) and re.fullmatch("[A-Za-z0-9_-]{1,64}", name)):
+            raise Refused(400, f"The {key} is no name: give up to 64 letters and digits.")
+
+
+def _client(request: Request) -> str:
+    return client_at(request.client.host if request.client else "")
 
 
 def _opens_the_page(request: Request) -> bool:
@@ -206,6 +230,7 @@ def _equal(given: str, wanted: str) -> bool:
 
 
 def _answer(scope: Scope, refusal: Refused) -> Response:
+    sentence = refusal.sentence.encode("utf-8", "replace").decode()  # it may quote half of a surrogate pair
     if scope["path"].startswith("/gradio_api/"):
-        return JSONResponse({"detail": refusal.sentence}, refusal.status)
-    return PlainTextResponse(refusal.sentence, refusal.status)
+        return JSONResponse({"detail": sentence}, refusal.status)
+    return PlainTextResponse(sentence, refusal.status)

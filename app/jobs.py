@@ -50,6 +50,10 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what was taken, and the request's place."""
         for turn in reversed(self._turns):
             turn.close()
 
@@ -102,7 +106,11 @@ class Watched:
         self._work = work
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self.job.close()
+            raise
 
     def moments(self, every_s: float) -> Iterator[None]:
         """Go on every so many seconds and at the end, and raise what the work raised. To leave early cancels it."""

@@ -1,5 +1,6 @@
 """Loading: a file, pasted text or a sample is read, with progress and a way to cancel."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ class Loading:
         self, key: str | None, first: float | None, last: float | None, request: gr.Request
     ) -> Iterator[dict[str, Any]]:
         """Read some pages of the document that was too long."""
-        if first is None or last is None:
+        if first is None or last is None or not (math.isfinite(first) and math.isfinite(last)):
             raise PageError(say(request, "e_no_pages"))
         document = self._too_long.get(request.session_hash or "")
         yield from self._read(key, lambda: document.pages(int(first), int(last)), request)

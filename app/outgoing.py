@@ -34,6 +34,7 @@ class Outgoing:
         self._send, self._is_file, self._status = send, is_file, 0
         self.silent = False
         self.kept: bytearray | None = None
+        self.files = 0
 
     async def send(self, message: Message) -> None:
         if self.silent:
@@ -55,5 +56,7 @@ class Outgoing:
         elif self.kept is not None and self._status == 200:
             self.kept += message.get("body", b"")
             if not message.get("more_body"):
-                remember(json.loads(self.kept))
+                paths = json.loads(self.kept)
+                remember(paths)
+                self.files = len(paths)
         await self._send(message)

@@ -13,6 +13,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from kveraser_core.errors import KVEraserError
 
 _PREFIX = "kveraser-uploads-"
 _KEEP_S = 3600.0
+_AT_ONCE = 4
 _MOST, _MOST_A_CLIENT = 40 * MAX_BYTES, 10 * MAX_BYTES
 """Bytes that all uploads may take on the disk, and that one client may send while they are kept."""
 
@@ -43,22 +45,29 @@ class Allowance:
 
     def __init__(self) -> None:
         self._sent: dict[str, list[tuple[float, int]]] = {}
+        self._under_way: Counter[str] = Counter()
 
-    def check(self, client: str) -> None:
-        """Raises `UploadsFull` where `client` may send nothing more for now."""
+    def reserve(self, client: str, size: int) -> None:
+        """Count `size` bytes for an upload of `client` that begins. Raises `UploadsFull` where there is no room."""
         since = time.monotonic() - _KEEP_S
         for name, entries in list(self._sent.items()):
             self._sent[name] = [(at, size) for at, size in entries if at > since]
             if not self._sent[name]:
                 del self._sent[name]
+        if self._under_way[client] >= _AT_ONCE:
+            raise UploadsFull(f"{_AT_ONCE} uploads of yours are under way: wait until one has ended.")
         if sum(size for _, size in self._sent.get(client, ())) > _MOST_A_CLIENT:
             raise UploadsFull(f"More than {_MOST_A_CLIENT:,} bytes came from you within an hour: go on later.")
         if sum(size for entries in self._sent.values() for _, size in entries) > _MOST:
             raise UploadsFull(f"More than {_MOST:,} bytes of uploads are kept for an hour each: go on later.")
-
-    def count(self, client: str, size: int) -> None:
-        """`client` has sent `size` bytes."""
         self._sent.setdefault(client, []).append((time.monotonic(), size))
+        self._under_way[client] += 1
+
+    def settle(self, client: str, reserved: int, size: int) -> None:
+        """An upload for which `reserved` bytes were counted has ended with `size`."""
+        self._under_way -= Counter([client])
+        entries = self._sent[client]
+        entries[next(i for i, (_, counted) in enumerate(entries) if counted == reserved)] = time.monotonic(), size
 
 
 def remember(paths: Iterable[str]) -> None:

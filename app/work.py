@@ -26,6 +26,10 @@ CHARACTERS = 2_000_000
 """The longest document that is tokenized at all: a page of the model's window has some thousands."""
 
 
+QUESTION = 20_000
+"""Characters of the longest question."""
+
+
 class TooMuchAsked(WordedError):
     """A request for more than one may have."""
 
@@ -39,6 +43,13 @@ def sampling(tokens: int, most: int) -> Sampling:
     if tokens > most:
         raise TooMuchAsked("e_too_many_tokens", n=f"{tokens:,}", most=f"{most:,}")
     return Sampling(max_tokens=tokens)
+
+
+def question_of(text: str) -> str:
+    """The question in `text`. Raises `TooMuchAsked` before anything is done with one that is far too long."""
+    if len(text) > QUESTION:
+        raise TooMuchAsked("e_long_question", n=f"{len(text):,}", most=f"{QUESTION:,}")
+    return text.strip()
 
 
 def read(

@@ -29,6 +29,7 @@ from kveraser_core.model_files import UnsupportedModel, check_supported, load_fi
 from kveraser_core.packed_linear import pack
 from kveraser_core.rope import Turns
 from kveraser_core.row_pass import RowPass
+from kveraser_core.session_lock import PATIENCE_S, SessionBusy
 from kveraser_core.spans import TokenMap
 
 _ASSETS = [folder / "assets" / "erasers" for folder in (Path(__file__).parent, Path(__file__).parents[1])]
@@ -66,6 +67,7 @@ class Backbone:
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
         self.lock = threading.RLock()
+        self._given_back, self._in_use = threading.Condition(self.lock), 0
         self._erasing = False
         ends = model.generation_config.eos_token_id if model.generation_config else None
         ends = ends if isinstance(ends, list) else [ends, tokenizer.eos_token_id]
@@ -231,6 +233,8 @@ class Backbone:
         eraser = self.needed_eraser
         with self.lock:
             if self._pass is None:
+                if not self._given_back.wait_for(lambda: not self._in_use, PATIENCE_S):
+                    raise SessionBusy("A cache of this model is open, with which the eraser cannot be on: close it.")
                 with eraser.active():
                     yield
                 return
@@ -242,9 +246,18 @@ class Backbone:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """The caller's own passes through `model` inside this block are those of the model without an eraser."""
-        with nullcontext() if self._pass else self.lock:  # else an erase swaps the model's modules
+        """The caller's own passes through `model` inside this block are those of the model without an eraser.
+
+        Where an erase swaps the model's modules it waits for the end of the block, `PATIENCE_S` at most.
+        """
+        with self.lock:
+            self._in_use += 1
+        try:
             yield
+        finally:
+            with self._given_back:
+                self._in_use -= 1
+                self._given_back.notify_all()
 
     def _low_rank_of(self, eraser: Adapter) -> Any:
         """What `eraser` adds to the projections, as passes take it; made once."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
-from kveraser_core.cache_layer import EditableLayer, Loan
+from kveraser_core.cache_layer import CacheClosed, EditableLayer, Loan
 from kveraser_core.layout import Layout
 from kveraser_core.rope import KeyRotation
 
@@ -99,6 +99,7 @@ class EditableCache(Cache):
 
     @layout.setter
     def layout(self, layout: Layout | None) -> None:
+        self._check_own()
         for layer in self.editable:
             layer.layout = layout
 
@@ -120,7 +121,8 @@ class EditableCache(Cache):
             layer.crop(layer.length - length)
 
     def slots(self, start: int, end: int) -> Slots:
-        """Copies of the slots `[start, end)`."""
+        """Copies of the slots `[start, end)`. As `write` and `rewriting` it raises `CacheClosed` for a lent cache."""
+        self._check_own()
         return Slots(
             start,
             [layer.key_buffer[:, :, start:end].clone() for layer in self.editable],
@@ -129,6 +131,7 @@ class EditableCache(Cache):
 
     def write(self, slots: Slots) -> None:
         """Write copied slots back to where they were taken from, also those that were dropped since."""
+        self._check_own()
         end = slots.start + slots.keys[0].shape[2]
         for layer, keys, values in zip(self.editable, slots.keys, slots.values, strict=True):
             layer.key_buffer[:, :, slots.start : end] = keys
@@ -150,6 +153,7 @@ class EditableCache(Cache):
 
         Each token sees the slots up to its own as `layout` says, those that the pass has written included.
         """
+        self._check_own()
         own_layout, targets = self.layout, torch.tensor(slots)
         self.layout = replace(layout, queries=targets)
         for layer in self.editable:
@@ -160,6 +164,10 @@ class EditableCache(Cache):
             for layer in self.editable:
                 layer.targets = None
             self.layout = own_layout
+
+    def _check_own(self) -> None:
+        if self.editable[0].loan:
+            raise CacheClosed("A session's cache can be generated with, not edited: erase by the session.")
 
     def positions(self, count: int) -> Tensor:
         """The positions that the next `count` tokens get: `[count]`."""

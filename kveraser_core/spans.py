@@ -8,6 +8,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from kveraser_core.errors import KVEraserError
 
@@ -98,13 +99,24 @@ def find_text(text: str, passage: str) -> list[Span]:
     Any run of white space matches any other, so that a passage copied across line breaks is found.
     Raises `SpanError` when it is blank or occurs nowhere.
     """
-    words = passage.split()
-    if not words:
+    wanted = " ".join(passage.split())
+    if not wanted:
         raise SpanError("There is no text to look for: give at least one word of the passage.")
-    pattern = re.compile(r"\s+".join(map(re.escape, words)))
-    found = [Span(*match.span()) for match in pattern.finditer(text)]
+    words = [Span(*match.span()) for match in re.finditer(r"\S+", text)]
+    lengths = (len(word) + 1 for word in words)
+    starts = list(accumulate(lengths, initial=0))[:-1] if words else []
+    joined, found = " ".join(text.split()), []
+
+    def place(at: int) -> int:
+        word = bisect_right(starts, at) - 1
+        return words[word].start + at - starts[word]
+
+    at = joined.find(wanted)
+    while at >= 0:
+        end = at + len(wanted)
+        found.append(Span(place(at), place(end - 1) + 1))
+        at = joined.find(wanted, end)
     if not found:
-        shown = " ".join(words)
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
+        shown = wanted if len(wanted) <= 60 else wanted[:57] + "..."
         raise SpanError(f'The document does not contain "{shown}": copy the passage as the document has it.')
     return found

@@ -241,6 +241,33 @@ def test_the_document_cannot_be_cut_off_and_written_over(session):
     assert same(states(session), before)
 
 
+def test_a_lent_cache_cannot_be_edited_or_copied_out_of(session):
+    session.erase(find_text(TEXT, OLD))
+    before = states(session)
+    with session.cache() as cache:
+        for edit in (
+            lambda: cache.slots(0, 4),
+            lambda: cache.write(session._context.cache.slots(0, 4)),
+            lambda: cache.rewriting([1, 2], cache.layout).__enter__(),
+            lambda: setattr(cache, "layout", None),
+        ):
+            with pytest.raises(CacheClosed):
+                edit()
+    assert same(states(session), before)
+
+
+def test_an_erase_waits_for_a_cache_that_is_open_only_so_long(session, monkeypatch):
+    """Where an erase swaps the model's modules, whoever keeps a cache open must not hold the others for ever."""
+    use_engine(session.backbone, "transformers")
+    monkeypatch.setattr("kveraser_core.backbone.PATIENCE_S", 0.3)
+    other = DocumentSession.load(session.backbone, Document(TEXT, "b"))
+    with session.cache():
+        with pytest.raises(SessionBusy, match="eraser"):
+            other.erase(find_text(TEXT, OLD), "kveraser")
+        assert other.ask(QUESTION, "mask", sampling=SHORT).token_ids
+    other.erase(find_text(TEXT, OLD), "kveraser")
+
+
 WRONG = {
     "too few": lambda ids: ids[:, :5],
     "as many as the cache has": lambda ids: ids[:, :-9],

@@ -12,7 +12,7 @@ from gradio_client import handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
-from app import uploads
+from app import clients, uploads
 from app.bodies import MAX_JSON, MAX_UPLOAD
 from app.hosts import HostNameError, Hosts, is_this_machine
 from app.tokens import TokenError, chosen_token
@@ -357,3 +357,58 @@ def test_the_names_of_a_server():
     for name in ("*", "http://pc.example", "pc.example/", "", "a b", "*.example"):
         with pytest.raises(HostNameError):
             Hosts("127.0.0.1", 7860, [name])
+
+
+# What one client could fill.
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "a b", "é", "../a", 7, {"a": 1}])
+def test_names_that_gradio_would_keep_are_short_and_plain(served: Served, name: object):
+    body = {"data": [], "fn_index": 0, "session_hash": name}
+    assert served.send("POST", "/gradio_api/queue/join", body).status == 400
+    assert (
+        served.send("POST", "/gradio_api/cancel", {"event_id": name, "session_hash": "a", "fn_index": 0}).status
+        == 400
+    )
+
+
+def test_answers_that_are_never_fetched_are_bounded_for_each_client():
+    unfetched = clients.Unfetched()
+    assert all(unfetched.ask("hostile", f"session{number}") for number in range(clients.UNFETCHED))
+    assert not unfetched.ask("hostile", "one more")
+    assert not unfetched.ask("hostile", None)
+    assert unfetched.ask("hostile", "session3")  # a page asks again and again in one stream
+    assert unfetched.ask("other", "one more")
+    unfetched.fetch("hostile", "session3")
+    assert unfetched.ask("hostile", None)
+    assert not unfetched.ask("hostile", None)
+    unfetched.fetch("hostile", None)
+    assert unfetched.ask("hostile", None)
+
+
+def test_calls_beyond_those_that_are_fetched_are_turned_away(served: Served, monkeypatch: pytest.MonkeyPatch):
+    call = ("POST", "/gradio_api/call/export", {"data": ["no session", "md"]})
+    with monkeypatch.context() as full:
+        full.setattr(clients, "UNFETCHED", 0)
+        refused = served.send(*call)
+    assert refused.status == 429
+    assert "never fetched" in refused.json["detail"]
+    taken = served.send(*call)
+    assert taken.status == 200
+    assert served.send("GET", f"/gradio_api/call/export/{taken.json['event_id']}").status == 200
+
+
+def test_uploads_at_once_count_before_they_end():
+    allowance = uploads.Allowance()
+    for _ in range(4):
+        allowance.reserve("hostile", MAX_UPLOAD)
+    with pytest.raises(uploads.UploadsFull, match="under way"):
+        allowance.reserve("hostile", MAX_UPLOAD)
+    allowance.reserve("other", MAX_UPLOAD)
+    allowance.settle("hostile", MAX_UPLOAD, 10)
+    allowance.reserve("hostile", MAX_UPLOAD)
+
+
+def test_half_a_pair_in_a_refusal_is_no_fault_of_the_server(served: Served):
+    reply = served.send("POST", "/gradio_api/call/v2/ask", b'{"\\ud800": 1}', content_type="application/json")
+    assert reply.status == 422

@@ -202,3 +202,13 @@ def test_a_hostile_client_neither_delays_the_others_nor_takes_their_documents(se
         assert record.answered >= 2
         assert record.longest_s < 30
     assert most <= server.store.budget
+
+
+def test_questions_and_titles_that_are_far_too_long_are_not_kept(server):
+    client = Client(server.port, "127.0.0.31")
+    session = client.call("load", text(3), "t" * 9000)
+    assert len(session["title"]) == 200
+    for name, more in (("ask", ["", 4]), ("compare", [["none"], 4])):
+        with pytest.raises(Refused, match="too long"):
+            client.call(name, session["session"], "why " * 9000, *more)
+    assert "why" not in client.call("export", session["session"], "md")["text"]

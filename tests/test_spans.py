@@ -1,4 +1,6 @@
 import itertools
+import re
+import time
 
 import pytest
 from hypothesis import given
@@ -91,3 +93,21 @@ def test_find_text_takes_every_occurrence_across_line_breaks():
 def test_text_that_is_not_there_is_refused(passage):
     with pytest.raises(SpanError):
         find_text("some text", passage)
+
+
+@given(text=st.text(alphabet="ab \n\u00a0", max_size=60), passage=st.text(alphabet="ab \n", min_size=1, max_size=8))
+def test_text_is_found_where_a_regular_expression_finds_it(text, passage):
+    pattern = r"\s+".join(map(re.escape, passage.split()))
+    expected = [Span(*match.span()) for match in re.finditer(pattern, text)] if pattern else []
+    if expected:
+        assert find_text(text, passage) == expected
+    else:
+        with pytest.raises(SpanError):
+            find_text(text, passage)
+
+
+def test_a_long_passage_is_looked_for_in_time():
+    begun = time.monotonic()
+    with pytest.raises(SpanError):
+        find_text("a " * 200_000, "a " * 100_000 + "b")
+    assert time.monotonic() - begun < 20

@@ -15,7 +15,7 @@ from app.store import OF_A_CLIENT, SessionStore
 from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from kveraser_core.session import DocumentSession
-from tests.browser.driving import TEXT, drag, goto, paste, start_sample
+from tests.browser.driving import TEXT, drag, goto, open_panel, paste, start_sample
 from tests.browser.serving import PATIENCE_S, until
 from tests.serving import serve_here
 
@@ -155,6 +155,7 @@ def test_who_waits_can_stop_waiting(open_tab: Callable[..., Page], held: Held):
     expect(page.locator("#conversation").get_by_text("place 1 of 1")).to_be_visible()
     page.locator("#conversation .stop").click()
     expect(page.locator("#conversation .meta")).to_contain_text("stopped")
+    open_panel(page)
     page.locator("#paste textarea").fill("Another text.")
     page.locator("#read").click()
     expect(page.locator("#status").get_by_text("place 1 of 1")).to_be_visible()
