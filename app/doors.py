@@ -28,7 +28,7 @@ from app.uploads import Allowance, UploadsFull, is_upload
 UPLOAD, FILE = "/gradio_api/upload", "/gradio_api/file="
 _GET = re.compile(
     r"/|/config|/theme\.css|/favicon\.ico|/(assets|static)/.+"
-    r"|/gradio_api/(info|openapi\.json|queue/data|upload_progress|heartbeat/[^/]+|file=.+|call/(v2/)?[^/]+/[^/]+)"
+    r"|/gradio_api/(info|openapi\.json|queue/data|upload_progress|app_id|heartbeat/[^/]+|file=.+|call/(v2/)?[^/]+/[^/]+)"
 )
 _POST = re.compile(r"/gradio_api/(upload|queue/join|run/predict|cancel|call/(v2/)?[^/]+|mcp/?)")
 _UNTRUSTED = (b"forwarded", b"x-forwarded-", b"x-gradio-", b"x-real-ip", b"x-original-", b"x-direct-")
