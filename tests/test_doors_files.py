@@ -303,7 +303,7 @@ def test_the_upload_folder_is_private_and_nothing_else_is_served(
 def test_routes_of_gradio_that_the_page_does_not_need_are_closed(served: Served):
     for path in (
         "openapi.json", "docs", "monitoring", "monitoring/summary", "manifest.json", "pwa_icon", "login", "logout",
-        "gradio_api/deep_link?session_hash=x", "gradio_api/user", "gradio_api/token", "gradio_api/app_id",
+        "gradio_api/deep_link?session_hash=x", "gradio_api/user", "gradio_api/token",
         "gradio_api/dev/reload", "gradio_api/runs", "gradio_api/file/etc/passwd", "gradio_api/vibe-code/",
         "gradio_api/proxy=http://x.hf.space/", "gradio_api/startup-events", "gradio_api/queue/status",
         "gradio_api/custom_component/x/client/y/z", "gradio_api/mcp/schema", "gradio_api/mcp/sse", "svelte/x.js",

@@ -17,6 +17,7 @@ from mcp.client.streamable_http import streamablehttp_client
 from app import clients, jobs
 from app.clients import AT_ONCE, RateLimit, client_of
 from kveraser_core.backbone import Backbone
+from kveraser_core.generation import Cancelled
 from tests.conftest import tiny_model
 from tests.crowd import Client, Record, Refused, behave, misbehave, served, text
 
@@ -32,7 +33,12 @@ def backbone(tokenizer):
 @pytest.fixture(scope="module")
 def server(backbone):
     port, store = served(backbone, documents=8)
-    return SimpleNamespace(port=port, store=store)
+    yield SimpleNamespace(port=port, store=store)
+    backbone.encode = no_more  # what is still under way ends, so that the process can
+
+
+def no_more(*_, **__):
+    raise Cancelled("The tests are over.")
 
 
 @pytest.fixture
