@@ -78,7 +78,9 @@ class Unfetched:
         mine = self._asked.setdefault(client, OrderedDict())
         if session not in mine and len(mine) >= UNFETCHED:
             return False
-        mine[session or object()] = time.monotonic()
+        key = session or object()
+        mine[key] = time.monotonic()
+        mine.move_to_end(key)
         return True
 
     def fetch(self, client: str, session: str | None) -> None:

@@ -172,7 +172,7 @@ class Doors:
         _check_length(request, MAX_UPLOAD)
         client = _client(request)
         try:
-            self.allowance.reserve(client, MAX_UPLOAD)
+            self.allowance.begin(client, MAX_UPLOAD)
         except UploadsFull as error:
             raise Refused(429, str(error)) from error
         sent.kept = bytearray()
@@ -194,7 +194,7 @@ class Doors:
             if not sent.silent:
                 raise
         finally:
-            self.allowance.settle(client, MAX_UPLOAD, taken + _A_FILE * sent.files)
+            self.allowance.end(client, taken + _A_FILE * sent.files)
         if sent.silent:
             sent.silent = False
             raise too_large(MAX_UPLOAD)

@@ -47,8 +47,8 @@ class Allowance:
         self._sent: dict[str, list[tuple[float, int]]] = {}
         self._under_way: Counter[str] = Counter()
 
-    def reserve(self, client: str, size: int) -> None:
-        """Count `size` bytes for an upload of `client` that begins. Raises `UploadsFull` where there is no room."""
+    def begin(self, client: str, most: int) -> None:
+        """An upload of `client` begins, of `most` bytes at most, which count until it ends. Raises `UploadsFull`."""
         since = time.monotonic() - _KEEP_S
         for name, entries in list(self._sent.items()):
             self._sent[name] = [(at, size) for at, size in entries if at > since]
@@ -56,18 +56,20 @@ class Allowance:
                 del self._sent[name]
         if self._under_way[client] >= _AT_ONCE:
             raise UploadsFull(f"{_AT_ONCE} uploads of yours are under way: wait until one has ended.")
-        if sum(size for _, size in self._sent.get(client, ())) > _MOST_A_CLIENT:
+        if _bytes(self._sent.get(client, ())) + most * self._under_way[client] > _MOST_A_CLIENT:
             raise UploadsFull(f"More than {_MOST_A_CLIENT:,} bytes came from you within an hour: go on later.")
-        if sum(size for entries in self._sent.values() for _, size in entries) > _MOST:
+        if sum(map(_bytes, self._sent.values())) + most * self._under_way.total() > _MOST:
             raise UploadsFull(f"More than {_MOST:,} bytes of uploads are kept for an hour each: go on later.")
-        self._sent.setdefault(client, []).append((time.monotonic(), size))
         self._under_way[client] += 1
 
-    def settle(self, client: str, reserved: int, size: int) -> None:
-        """An upload for which `reserved` bytes were counted has ended with `size`."""
+    def end(self, client: str, size: int) -> None:
+        """An upload of `client` has ended, for which `size` bytes count for an hour."""
         self._under_way -= Counter([client])
-        entries = self._sent[client]
-        entries[next(i for i, (_, counted) in enumerate(entries) if counted == reserved)] = time.monotonic(), size
+        self._sent.setdefault(client, []).append((time.monotonic(), size))
+
+
+def _bytes(entries: Iterable[tuple[float, int]]) -> int:
+    return sum(size for _, size in entries)
 
 
 def remember(paths: Iterable[str]) -> None:

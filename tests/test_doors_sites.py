@@ -386,6 +386,27 @@ def test_answers_that_are_never_fetched_are_bounded_for_each_client():
     assert unfetched.ask("hostile", None)
 
 
+def test_a_stream_that_is_asked_for_again_keeps_no_other_counted(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(clients.time, "monotonic", lambda: now[0])
+    unfetched = clients.Unfetched()
+    for number in range(4 * clients.UNFETCHED):  # a page that stays open, and others that come and go
+        now[0] += clients.UNFETCHED_S / 8
+        assert unfetched.ask("user", "page")
+        assert unfetched.ask("user", f"other{number}")
+
+
+def test_an_upload_that_takes_longer_than_its_bytes_count_ends_well(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(uploads.time, "monotonic", lambda: now[0])
+    allowance = uploads.Allowance()
+    allowance.begin("slow", MAX_UPLOAD)
+    now[0] += 4000
+    allowance.begin("slow", MAX_UPLOAD)
+    allowance.end("slow", 10)
+    allowance.end("slow", 10)
+
+
 def test_calls_beyond_those_that_are_fetched_are_turned_away(served: Served, monkeypatch: pytest.MonkeyPatch):
     call = ("POST", "/gradio_api/call/export", {"data": ["no session", "md"]})
     with monkeypatch.context() as full:
@@ -401,12 +422,12 @@ def test_calls_beyond_those_that_are_fetched_are_turned_away(served: Served, mon
 def test_uploads_at_once_count_before_they_end():
     allowance = uploads.Allowance()
     for _ in range(4):
-        allowance.reserve("hostile", MAX_UPLOAD)
+        allowance.begin("hostile", MAX_UPLOAD)
     with pytest.raises(uploads.UploadsFull, match="under way"):
-        allowance.reserve("hostile", MAX_UPLOAD)
-    allowance.reserve("other", MAX_UPLOAD)
-    allowance.settle("hostile", MAX_UPLOAD, 10)
-    allowance.reserve("hostile", MAX_UPLOAD)
+        allowance.begin("hostile", MAX_UPLOAD)
+    allowance.begin("other", MAX_UPLOAD)
+    allowance.end("hostile", 10)
+    allowance.begin("hostile", MAX_UPLOAD)
 
 
 def test_half_a_pair_in_a_refusal_is_no_fault_of_the_server(served: Served):

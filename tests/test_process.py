@@ -15,6 +15,7 @@ import pytest
 
 from app import uploads
 from app.listener import CannotListen, listening
+from tests.browser.serving import free_port
 
 ROOT = Path(__file__).parents[1]
 BUSY = """
@@ -33,12 +34,6 @@ DocumentSession.load = endless
 sys.argv = sys.argv[1:]
 runpy.run_path("app.py", run_name="__main__")
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Started:
