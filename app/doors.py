@@ -1,4 +1,4 @@
-"""The door of the server: which requests come in, whatever lies behind.
+"""The door of the server: which requests come in.
 
 In this order: the request asks for this server by its own name, comes from its own page or from a program, has the
 token if one is wanted, goes to a route that the page and programs need, and carries no more than such a route takes.

@@ -136,7 +136,7 @@ def _laid_out(pages: Iterable[str], title: str, *, paged: bool = False) -> Parse
 
 
 def _is_pdf(data: bytes) -> bool:
-    """Whether it opens as a PDF does, or is one behind up to a kilobyte of something else."""
+    """Whether it opens as a PDF does, or is one after up to a kilobyte of something else."""
     before, header, _ = data[:1024].partition(b"%PDF-")
     return bool(header) and (not before.strip(b"\xef\xbb\xbf \t\r\n") or b"startxref" in data)
 

@@ -91,7 +91,7 @@ def generate(
     sampling: Sampling,
     rewrites: Sequence[Rewrite] = (),
 ) -> Iterator[str | Generated]:
-    """Read `prompt_ids` behind `cache` and answer: a piece of text a token, which may be empty, then a `Generated`.
+    """Encode `prompt_ids` after `cache` and answer: a piece of text a token, which may be empty, then a `Generated`.
 
     The cache is as it was when the iterator ends or is closed, but for `rewrites`, which are done with the
     prompt and stay.
