@@ -1,10 +1,12 @@
 """A server in this process over a tiny model, and raw HTTP to it."""
 
+import asyncio
 import http.client
 import json
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from gradio_client import Client
@@ -36,6 +38,12 @@ def serve_here(page: Blocks, store: SessionStore, names: Iterable[str] = (), tok
     arguments = (page, store, listener, Hosts("127.0.0.1", port, names), token)
     threading.Thread(target=serve, args=arguments, daemon=True).start()
     return port
+
+
+def run_beside(function: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> Any:
+    """What the coroutine function returns, run in a thread of its own: a browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(lambda: asyncio.run(function(*arguments))).result()
 
 
 class Served:

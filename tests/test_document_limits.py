@@ -47,11 +47,17 @@ def child(monkeypatch):
     return become
 
 
+def children() -> set[psutil.Process]:
+    """The processes that this one started: other tests' servers and browser too."""
+    return set(psutil.Process().children())
+
+
 @pytest.fixture(autouse=True)
 def unhurried_and_nothing_left_running(monkeypatch):
     monkeypatch.setattr(document_process, "MAX_SECONDS", 100)  # a busy machine may take them where time is not tested
+    before = children()
     yield
-    assert psutil.Process().children(recursive=True) == []
+    assert children() <= before
 
 
 def test_the_child_reads_what_this_process_would():
@@ -254,13 +260,14 @@ def test_what_stands_before_a_page_takes_time_in_proportion():
 
 
 def watched(look: Callable[[list[psutil.Process]], None], *reads: Callable[[], object]) -> None:
-    """Have `look` see the children again and again while all of `reads` run, each in a thread of its own."""
+    """Have `look` see the new children again and again while all of `reads` run, each in a thread of its own."""
+    before = children()
     readers = [threading.Thread(target=read) for read in reads]
     for reader in readers:
         reader.start()
     while any(reader.is_alive() for reader in readers):
         with contextlib.suppress(psutil.Error):
-            look(psutil.Process().children())
+            look(list(children() - before))
         time.sleep(0.01)
 
 

@@ -1,10 +1,8 @@
 """What another site's page can make a browser send is refused, and what has not the token."""
 
-import asyncio
 import json
 import re
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from app.bodies import MAX_JSON, MAX_UPLOAD
 from app.hosts import HostNameError, Hosts, is_this_machine
 from app.tokens import TokenError, chosen_token
 from tests.conftest import TEXT
-from tests.serving import Reply, Served
+from tests.serving import Reply, Served, run_beside
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 
@@ -300,8 +298,7 @@ def test_programs_pass_the_token(guarded: Served, tmp_path: Path):
             assert {tool.name for tool in (await mcp.list_tools()).tools} >= {"load", "erase", "ask"}
             return json.loads((await mcp.call_tool("undo", {"session": session})).content[0].text)
 
-    with ThreadPoolExecutor() as beside:  # a browser's loop may run in this thread
-        assert beside.submit(asyncio.run, run()).result()["undone"] is True
+    assert run_beside(run)["undone"] is True
 
 
 def test_names_that_were_allowed_are_answered(guarded: Served):

@@ -20,6 +20,7 @@ from kveraser_core.backbone import Backbone
 from kveraser_core.generation import Cancelled
 from tests.conftest import tiny_model
 from tests.crowd import Client, Record, Refused, behave, misbehave, served, text
+from tests.serving import run_beside
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_an_mcp_client_that_goes_frees_the_model(server, slow):
             await asyncio.to_thread(begun, slow)
             call.cancel()
 
-    asyncio.run(run())
+    run_beside(run)
     assert idle_within(slow, 10)
 
 
@@ -161,7 +162,7 @@ def test_a_client_is_its_address_whatever_it_says_about_itself():
 def test_a_flood_is_turned_away_and_others_are_not():
     statuses: Counter[tuple[str, int]] = Counter()
 
-    async def run(door: Callable, host: str) -> None:
+    async def send_many(door: Callable, host: str, count: int) -> None:
         async def send(message):
             if message["type"] == "http.response.start":
                 statuses[host, message["status"]] += 1
@@ -170,12 +171,13 @@ def test_a_flood_is_turned_away_and_others_are_not():
             statuses[host, 200] += 1
 
         door.app = nothing
-        await door({"type": "http", "method": "POST", "path": "/a", "headers": [], "client": (host, 1)}, None, send)
+        scope = {"type": "http", "method": "POST", "path": "/a", "headers": [], "client": (host, 1)}
+        for _ in range(count):
+            await door(scope, None, send)
 
     door = RateLimit(None)
-    for _ in range(int(AT_ONCE) + 50):
-        asyncio.run(run(door, "10.0.0.1"))
-    asyncio.run(run(door, "10.0.0.2"))
+    run_beside(send_many, door, "10.0.0.1", int(AT_ONCE) + 50)
+    run_beside(send_many, door, "10.0.0.2", 1)
     assert statuses["10.0.0.1", 429] >= 30
     assert statuses["10.0.0.1", 200] >= AT_ONCE
     assert statuses["10.0.0.2", 200] == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 300
+PATIENCE_S = 60
 """The longest that anything may take, on a slow machine that does other things too."""
 
 
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 
 def until(happened: Callable[[], bool]) -> None:
-    """Wait for something that happens outside the browser."""
+    """Wait for something that Playwright cannot wait for."""
     deadline = time.monotonic() + PATIENCE_S
     while not happened():
         assert time.monotonic() < deadline

@@ -18,6 +18,7 @@ from tests.browser.driving import (
     toast,
     upload,
 )
+from tests.browser.serving import until
 from tests.test_documents import pdf
 
 pytestmark = pytest.mark.browser
@@ -121,7 +122,7 @@ def test_a_reload_brings_everything_back(page: Page):
     expect(page.locator("#conversation .turn")).to_have_count(1)
     expect(page.locator("#cards dl")).to_have_count(2)
     expect(page.locator("#cards figure")).to_have_count(2)
-    assert painted(page) == before
+    until(lambda: painted(page) == before)
 
 
 def test_from_a_sample_to_a_comparison_in_five_clicks(page: Page):
@@ -151,7 +152,7 @@ def test_a_new_document_takes_the_place_of_the_old_one(page: Page):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
     pick_sample(page, "Research brief", "research-brief.md")
-    assert painted(page) == ""
+    until(lambda: painted(page) == "")
     expect(page.locator("#edits .edit")).to_have_count(0)
 
 

@@ -1,11 +1,9 @@
 """The same for programs: named endpoints by gradio_client, and MCP tools."""
 
-import asyncio
 import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from mcp.client.streamable_http import streamablehttp_client
 
 from tests.browser.driving import QUESTION, SECOND, TEXT
 from tests.browser.serving import Server
+from tests.serving import run_beside
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -69,8 +68,7 @@ def test_the_same_are_mcp_tools(server: Server):
             answer = await mcp.call_tool("ask", asked)
             return set(tools), answer.content[0].text
 
-    with ThreadPoolExecutor() as beside:  # the browser's loop runs in this thread
-        tools, answer = beside.submit(asyncio.run, run()).result()
+    tools, answer = run_beside(run)
     assert tools == TOOLS
     assert "30" in answer
 

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.driving import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample, toast
+from tests.browser.serving import until
 
 pytestmark = pytest.mark.browser
 said = "#edits .said"
@@ -19,7 +20,7 @@ def test_hostile_text_is_shown_as_it_is(page: Page):
     assert page.title() == "KVEraser"
     erase(page, "The harbour office", "closes at five.")
     expect(page.locator("#edits .quote")).to_have_text(FIRST)
-    assert painted(page) == FIRST
+    until(lambda: painted(page) == FIRST)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -35,8 +36,8 @@ def test_a_drag_across_paragraphs_erases_what_is_painted(open_page: Callable[...
         re.compile(r"Erased \d+ tokens in \d+ ms with kveraser\.|已用 kveraser 在 \d+ 毫秒内擦除 \d+ 个词元。")
     )
     passage = TEXT[TEXT.index("😀 and") : TEXT.index("for every mast.") + len("for every mast.")]
-    assert passage in painted(page)
-    assert painted(page) in TEXT
+    until(lambda: passage in painted(page))
+    until(lambda: painted(page) in TEXT)
     expect(page.locator("#ask")).to_have_text("提问" if language == "zh-CN" else "Ask")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
     shade = page.evaluate(
@@ -50,7 +51,7 @@ def test_a_drag_across_paragraphs_erases_what_is_painted(open_page: Callable[...
 def test_what_is_painted_is_whole_tokens(page: Page):
     paste(page, TEXT)
     erase(page, "ilver coi", "ns for every m")
-    assert "silver coins for every mast" in painted(page)
+    until(lambda: "silver coins for every mast" in painted(page))
 
 
 def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
@@ -61,7 +62,7 @@ def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
     assert page.locator(".strip .tick-erased").count() == 2
     page.locator(".doc .restore").first.click()
     expect(page.locator("#edits .edit")).to_have_count(1)
-    assert painted(page).strip() == THIRD
+    until(lambda: painted(page).strip() == THIRD)
     buttons = page.locator("#edits .head")
     buttons.get_by_role("button", name="Undo").click()
     expect(page.locator("#edits .edit")).to_have_count(2)
@@ -69,11 +70,11 @@ def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
     expect(page.locator("#edits .edit")).to_have_count(1)
     page.locator("#edits .edit").get_by_role("button", name="Restore").click()
     expect(page.locator("#edits .edit")).to_have_count(0)
-    assert painted(page) == ""
+    until(lambda: painted(page) == "")
     buttons.get_by_role("button", name="Undo").click()
     buttons.get_by_role("button", name="Restore all").click()
     expect(page.locator(said).first).to_have_text("Everything is back.")
-    assert painted(page) == ""
+    until(lambda: painted(page) == "")
 
 
 def test_a_long_document_is_searched_paged_and_erased_across_a_page_break(page: Page):
@@ -133,8 +134,8 @@ def test_the_keyboard_selects_and_erases_sentences(page: Page):
     expect(page.locator(".bar")).to_be_visible()
     page.keyboard.press("Delete")
     expect(page.locator("#edits .edit")).to_have_count(1)
-    assert painted(page).strip()
-    assert painted(page) in TEXT
+    until(lambda: painted(page).strip())
+    until(lambda: painted(page) in TEXT)
 
 
 def test_similar_passages_are_offered_shown_and_erased_too(page: Page):
@@ -148,7 +149,7 @@ def test_similar_passages_are_offered_shown_and_erased_too(page: Page):
     assert page.evaluate("document.querySelector('.doc').scrollTop") > 50
     offered.filter(has_text="same words").get_by_role("button", name="Erase too").click()
     expect(page.locator("#edits .edit")).to_have_count(2)
-    assert painted(page).count("14 silver coins") == 2
+    until(lambda: painted(page).count("14 silver coins") == 2)
 
 
 def test_similar_and_ask_about_work_on_a_selection(page: Page):
@@ -162,4 +163,4 @@ def test_similar_and_ask_about_work_on_a_selection(page: Page):
         "About “The toll today at Larkmoor harbour is 30 copper coins”: "
     )
     expect(page.locator("#question textarea")).to_be_focused()
-    assert painted(page) == ""
+    until(lambda: painted(page) == "")
