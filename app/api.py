@@ -20,12 +20,12 @@ from app.turns import Turns
 from app.uploads import read_upload
 from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, question_of, read, sampling, time_over
 from app.workspace import AskedTurn, Comparison, ReadingTime
-from kveraser_core.answers import Answer
-from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document, read_document
-from kveraser_core.erasers import METHODS
-from kveraser_core.session import DocumentSession
-from kveraser_core.spans import Span, check_span, find_text
+from kveraser_core.documents.spans import Span, check_span, find_text
+from kveraser_core.methods import METHODS
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.session import DocumentSession
 
 _TITLE = 200
 """Characters of a title that are kept."""

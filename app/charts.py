@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.workspace import Comparison, Workspace
-from kveraser_core.answers import Answer
+from kveraser_core.sessions.answers import Answer
 
 
 def parts(answer: Answer) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.widget import Widget
 from kveraser_core.documents import Document
-from kveraser_core.spans import Span, SpanError, check_span
+from kveraser_core.documents.spans import Span, SpanError, check_span
 
 
 class DocumentView(Widget):

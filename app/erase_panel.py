@@ -12,8 +12,8 @@ from app.texts import say
 from app.turns import Turns
 from app.widgets import conversation, edit_list, painted
 from app.workspace import Workspace
+from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
-from kveraser_core.spans import Span
 
 _QUOTED = 160
 _REFRESH_S = 0.25

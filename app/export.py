@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from app.workspace import Workspace
-from kveraser_core.answers import Answer
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
+from kveraser_core.sessions.answers import Answer
 
 _FIGURES = (
     "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_tokens_per_s",

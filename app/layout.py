@@ -8,9 +8,9 @@ from app.document_view import DocumentView
 from app.samples import samples
 from app.texts import translated as _
 from app.widgets import Cards, Conversation, EditList, StatusBar, status
-from kveraser_core.backbone import Backbone
-from kveraser_core.erasers import METHODS
-from kveraser_core.session import REFERENCE
+from kveraser_core.methods import METHODS
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.session import REFERENCE
 
 
 def lay_out(backbone: Backbone) -> dict[str, Any]:

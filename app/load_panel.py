@@ -18,10 +18,10 @@ from app.uploads import read_upload
 from app.widgets import cards, conversation, edit_list, painted, status
 from app.work import read
 from app.workspace import ReadingTime, Workspace
-from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
-from kveraser_core.spans import find_text
-from kveraser_core.window import DocumentTooLong, fitting_pages, room_for_document
+from kveraser_core.documents.spans import find_text
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.window import DocumentTooLong, fitting_pages, room_for_document
 
 _REFRESH_S = 0.25
 

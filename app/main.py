@@ -52,8 +52,8 @@ def _serve(options: argparse.Namespace) -> None:
         from app.page import Page  # Gradio and torch load here, after the address is known to be free
         from app.server import serve
         from app.store import SessionStore
-        from kveraser_core.backbone import Backbone
-        from kveraser_core.memory import free_bytes
+        from kveraser_core.model.backbone import Backbone
+        from kveraser_core.sessions.memory import free_bytes
 
         backbone = Backbone.load(options.model, options.eraser)
         for kind in (signal.SIGINT, signal.SIGTERM):

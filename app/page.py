@@ -21,7 +21,7 @@ from app.samples import samples
 from app.store import SessionStore
 from app.texts import PageError, say, translated
 from app.turns import Turns
-from kveraser_core.backbone import Backbone
+from kveraser_core.model.backbone import Backbone
 
 _THREADS = 96
 _QUEUED = 256

@@ -10,10 +10,10 @@ from app.document_view import passage, to_browser
 from app.texts import explain
 from app.widget import Widget
 from app.workspace import AskedTurn, Comparison, Workspace
-from kveraser_core.answers import Answer
-from kveraser_core.backbone import Backbone
-from kveraser_core.session import REFERENCE
-from kveraser_core.similar import Similar
+from kveraser_core.documents.similar import Similar
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.session import REFERENCE
 
 
 class StatusBar(Widget):

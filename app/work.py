@@ -11,14 +11,14 @@ from app.jobs import LONGEST_S, Job, Stopped
 from app.store import SessionStore
 from app.texts import WordedError
 from app.workspace import AskedTurn, Comparison, ReadingTime, Workspace
-from kveraser_core.answers import Answer
-from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document
-from kveraser_core.generation import Cancelled, Sampling
-from kveraser_core.memory import document_bytes
-from kveraser_core.prompts import Turn
-from kveraser_core.session import REFERENCE, DocumentSession
-from kveraser_core.window import check_fits
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.generation import Cancelled, Sampling
+from kveraser_core.model.prompts import Turn
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.memory import document_bytes
+from kveraser_core.sessions.session import REFERENCE, DocumentSession
+from kveraser_core.sessions.window import check_fits
 
 ANSWER_TOKENS, COMPARED_TOKENS, METHODS_AT_ONCE = 1024, 256, 16
 """The longest answer, the longest of a comparison, and the most methods of one."""

@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from app.turns import Turns
-from kveraser_core.answers import Answer
-from kveraser_core.session import DocumentSession
-from kveraser_core.similar import SimilarFinder
-from kveraser_core.spans import Span
+from kveraser_core.documents.similar import SimilarFinder
+from kveraser_core.documents.spans import Span
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.session import DocumentSession
 
 TURNS, COMPARISONS = 200, 50
 """How many questions and comparisons are kept, the newest."""

@@ -1,5 +1,5 @@
 """`python -m kveraser_core`."""
 
-from kveraser_core.cli import main
+from kveraser_core.cli.main import main
 
 raise SystemExit(main())

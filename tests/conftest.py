@@ -18,8 +18,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from kveraser_core import attention
-from kveraser_core.backbone import Backbone
+from kveraser_core.engines import attention
+from kveraser_core.model.backbone import Backbone
 
 if TYPE_CHECKING:
     from tests.serving import Served

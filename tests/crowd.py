@@ -13,8 +13,8 @@ from contextlib import suppress
 from app.page import Page
 from app.store import SessionStore
 from app.work import ANSWER_TOKENS
-from kveraser_core.backbone import Backbone
-from kveraser_core.memory import document_bytes
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.memory import document_bytes
 from tests.serving import serve_here
 
 FACT = "Pier {n} takes {n} coins from every ship. "

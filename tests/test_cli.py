@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from kveraser_core.answers import FIGURES
-from kveraser_core.cli import main
+from kveraser_core.cli.main import main
+from kveraser_core.sessions.answers import FIGURES
 from tests.conftest import TEXT
 
 OLD = "the toll is fourteen silver coins"

@@ -8,12 +8,12 @@ import sys
 import numba
 import pytest
 
-from kveraser_core import compiled
-from kveraser_core.compiled import OPTIONS, keeps
+from kveraser_core.engines.cpu import compiled
+from kveraser_core.engines.cpu.compiled import OPTIONS, keeps
 
 PROGRAM = """
 from numba import njit
-from kveraser_core.compiled import OPTIONS
+from kveraser_core.engines.cpu.compiled import OPTIONS
 @njit(**OPTIONS)
 def tripled(number):
     return 3 * number

@@ -12,8 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kveraser_core import document_child, document_formats, document_process
-from kveraser_core.document_formats import is_html, parse
 from kveraser_core.documents import (
     DamagedDocument,
     Document,
@@ -24,6 +22,10 @@ from kveraser_core.documents import (
     EncryptedDocument,
     read_document,
 )
+from kveraser_core.documents import child as document_child
+from kveraser_core.documents import formats as document_formats
+from kveraser_core.documents import process as document_process
+from kveraser_core.documents.formats import is_html, parse
 from kveraser_core.errors import KVEraserError
 from tests.hostile import docx_files, pdf_files, text_files
 from tests.test_documents import HTML, pdf, word
@@ -74,7 +76,7 @@ def test_titles_and_passwords_of_any_kind_come_through():
 
 
 def test_importing_the_reader_imports_no_parser():
-    program = "import kveraser_core.documents, sys; print(*sys.modules)"
+    program = "import kveraser_core.documents.document, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

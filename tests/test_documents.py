@@ -7,7 +7,6 @@ import pytest
 from docx.shared import Pt
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from kveraser_core import document_formats, document_pdf, documents
 from kveraser_core.documents import (
     DamagedDocument,
     Document,
@@ -22,6 +21,9 @@ from kveraser_core.documents import (
     load_document,
     read_document,
 )
+from kveraser_core.documents import document as documents
+from kveraser_core.documents import formats as document_formats
+from kveraser_core.documents import pdf as document_pdf
 
 
 @pytest.fixture(autouse=True)

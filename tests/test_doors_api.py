@@ -191,7 +191,7 @@ def test_the_page_gets_the_same_as_markup(served: Served):
     )
     assert "&#x27;" not in served.event(number, ["", None, ""])
     from app.events import spoken
-    from kveraser_core.spans import SpanError
+    from kveraser_core.documents.spans import SpanError
 
     def fails() -> None:
         raise SpanError("<img src=x onerror=alert(1)> it's")

@@ -7,19 +7,19 @@ import time
 import pytest
 import torch
 
-from kveraser_core import session_lock
-from kveraser_core.backbone import Backbone, UnsupportedModel
-from kveraser_core.cache_layer import CacheClosed, OneSequence
-from kveraser_core.context import read_context
+from kveraser_core.cache.layer import CacheClosed, OneSequence
+from kveraser_core.cache.view import UnreadableKeys
 from kveraser_core.documents import Document
-from kveraser_core.erasers import METHODS, UnknownMethod
+from kveraser_core.documents.spans import Span, find_text
 from kveraser_core.errors import KVEraserError
-from kveraser_core.generate_guard import OtherTokens
-from kveraser_core.generation import Sampling
-from kveraser_core.layout import UnreadableKeys
-from kveraser_core.session import HISTORY, DocumentSession, NoCache
-from kveraser_core.session_lock import SessionBusy
-from kveraser_core.spans import Span, find_text
+from kveraser_core.methods import METHODS, UnknownMethod
+from kveraser_core.model.backbone import Backbone, UnsupportedModel
+from kveraser_core.model.generate_guard import OtherTokens
+from kveraser_core.model.generation import Sampling
+from kveraser_core.sessions import lock as session_lock
+from kveraser_core.sessions.context import read_context
+from kveraser_core.sessions.lock import SessionBusy
+from kveraser_core.sessions.session import HISTORY, DocumentSession, NoCache
 from tests.conftest import TEXT, tiny_model
 from tests.poison import ENGINES, erased_slots, poisoned, use_engine
 
@@ -259,7 +259,7 @@ def test_a_lent_cache_cannot_be_edited_or_copied_out_of(session):
 def test_an_erase_waits_for_a_cache_that_is_open_only_so_long(session, monkeypatch):
     """Where an erase swaps the model's modules, whoever keeps a cache open must not hold the others for ever."""
     use_engine(session.backbone, "transformers")
-    monkeypatch.setattr("kveraser_core.backbone.PATIENCE_S", 0.3)
+    monkeypatch.setattr("kveraser_core.model.backbone.PATIENCE_S", 0.3)
     other = DocumentSession.load(session.backbone, Document(TEXT, "b"))
     with session.cache():
         with pytest.raises(SessionBusy, match="eraser"):

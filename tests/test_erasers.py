@@ -8,14 +8,14 @@ from peft import PeftModel
 from transformers import DynamicCache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from kveraser_core.backbone import Backbone, MissingEraser
-from kveraser_core.context import read_context
-from kveraser_core.erasers import METHODS, UnknownMethod, get_method, ordered
-from kveraser_core.erasers.kveraser_repair import KVEraserRepair
-from kveraser_core.erasers.local_repair import LocalRepair
-from kveraser_core.erasers.staleness import stale_tokens
-from kveraser_core.generation import Sampling, generate
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
+from kveraser_core.methods import METHODS, UnknownMethod, get_method, ordered
+from kveraser_core.methods.kveraser_repair import KVEraserRepair
+from kveraser_core.methods.local_repair import LocalRepair
+from kveraser_core.methods.staleness import stale_tokens
+from kveraser_core.model.backbone import Backbone, MissingEraser
+from kveraser_core.model.generation import Sampling, generate
+from kveraser_core.sessions.context import read_context
 from tests.conftest import TEXT, tiny_model
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
@@ -212,7 +212,7 @@ def test_kveraser_with_a_zero_adapter_writes_the_states_again(context, save_adap
 def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(
     context, spans, save_adapter, monkeypatch, chunk
 ):
-    monkeypatch.setattr("kveraser_core.erasers.kveraser.CHUNK", chunk)
+    monkeypatch.setattr("kveraser_core.methods.kveraser.CHUNK", chunk)
     reference = load_eraser(context, save_adapter)
     before = states(context.cache)
     erased = get_method("kveraser").erase(context, spans)

@@ -3,9 +3,9 @@ import torch
 from transformers import DynamicCache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from kveraser_core.cache_layer import CacheFull, OutOfMemory
-from kveraser_core.kv_cache import EditableCache
-from kveraser_core.layout import Layout, Piece
+from kveraser_core.cache.editable_cache import EditableCache
+from kveraser_core.cache.layer import CacheFull, OutOfMemory
+from kveraser_core.cache.view import Layout, Piece
 from tests.conftest import tiny_model
 
 IDS = torch.randint(3, 400, (1, 60), generator=torch.Generator().manual_seed(1))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kveraser_core import made_once as module
-from kveraser_core.made_once import SUMS, is_intact, made_once
+from kveraser_core.model import made_once as module
+from kveraser_core.model.made_once import SUMS, is_intact, made_once
 
 CONTENT = {"model.safetensors": b"weights" * 5000, "config.json": b"{}"}
 
@@ -104,7 +104,7 @@ def test_what_was_altered_is_made_again(folder, alter):
 SLOW = """
 import sys, time
 from pathlib import Path
-from kveraser_core.made_once import made_once
+from kveraser_core.model.made_once import made_once
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
 def make(target):
     with open(folder.parent.parent / "made", "a") as log:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kveraser_core import model_files
-from kveraser_core.backbone import Backbone, UnsupportedModel
+from kveraser_core.model import loading as model_files
+from kveraser_core.model.backbone import Backbone, UnsupportedModel
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from kveraser_core.generation import agreement
-from kveraser_core.packaged_model import packaged_model
+from kveraser_core.model.generation import agreement
+from kveraser_core.model.packaged import packaged_model
 
-PROGRAM = "from kveraser_core.packaged_model import packaged_model; print(packaged_model())"
+PROGRAM = "from kveraser_core.model.packaged import packaged_model; print(packaged_model())"
 
 
 @pytest.mark.soak

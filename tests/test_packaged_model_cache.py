@@ -8,8 +8,8 @@ import pytest
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from kveraser_core import packaged_model as module
-from kveraser_core.packaged_model import CacheUnwritable, NoPackagedModel, packaged_model
+from kveraser_core.model import packaged as module
+from kveraser_core.model.packaged import CacheUnwritable, NoPackagedModel, packaged_model
 
 pytestmark = pytest.mark.packaged
 

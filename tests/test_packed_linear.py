@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from kveraser_core.packed_linear import PackedLinear, pack, packs, unpack
-from kveraser_core.panels import PanelLinear, use_panels
+from kveraser_core.engines.cpu.packed_linear import PackedLinear, pack, packs, unpack
+from kveraser_core.engines.cpu.panels import PanelLinear, use_panels
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -22,7 +22,7 @@ def test_packed_layers_give_what_plain_ones_give(dtype, bias, shape):
 
 
 def test_weights_of_a_dtype_that_this_processor_cannot_pack_stay_plain(monkeypatch):
-    monkeypatch.setattr("kveraser_core.packed_linear.packs", lambda dtype: dtype == torch.float32)
+    monkeypatch.setattr("kveraser_core.engines.cpu.packed_linear.packs", lambda dtype: dtype == torch.float32)
     model = nn.Sequential(nn.Linear(24, 16).bfloat16(), nn.Linear(16, 8)).requires_grad_(False)
     before = model[0].weight.clone()
     pack(model)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 BUSY = """
 import runpy, subprocess, sys
 import torch
-from kveraser_core.session import DocumentSession
+from kveraser_core.sessions.session import DocumentSession
 
 def endless(*arguments):
     subprocess.Popen(["sleep", "1234"])

@@ -1,6 +1,6 @@
 import pytest
 
-from kveraser_core.prompts import SYSTEM, Prompt, Turn
+from kveraser_core.model.prompts import SYSTEM, Prompt, Turn
 from tests.conftest import CHATML
 
 

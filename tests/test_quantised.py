@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from kveraser_core.quantised import eight_bit, four_bit
+from kveraser_core.engines.cpu.quantised import eight_bit, four_bit
 
 
 def levelled(out=64, into=128):

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from kveraser_core import session_lock
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
+from kveraser_core.sessions import lock as session_lock
 from tests.conftest import tiny_model
 from tests.poison import ENGINES, use_engine
 from tests.random_operations import Operations, tiny_backbone

@@ -3,8 +3,8 @@ import torch
 from transformers import SmolLM3Config, SmolLM3ForCausalLM
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from kveraser_core.kv_cache import EditableCache
-from kveraser_core.rope import KeyRotation, Turns
+from kveraser_core.cache.editable_cache import EditableCache
+from kveraser_core.cache.rotation import KeyRotation, Turns
 from tests.conftest import tiny_model
 
 VARIANTS = {

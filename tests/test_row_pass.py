@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
-from kveraser_core.backbone import Backbone
-from kveraser_core.cache_layer import CacheFull
-from kveraser_core.layout import Layout, Piece
-from kveraser_core.rope import Turns
-from kveraser_core.row_pass import PROJECTIONS, RowPass
+from kveraser_core.cache.layer import CacheFull
+from kveraser_core.cache.rotation import Turns
+from kveraser_core.cache.view import Layout, Piece
+from kveraser_core.engines.cpu.row_pass import PROJECTIONS, RowPass
+from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
 from tests.test_quantised import levelled, multiples
 
@@ -114,9 +114,9 @@ def test_it_leaves_the_number_of_threads_alone():
     program = (
         "import torch\n"
         "from tests.test_row_pass import SIZES, quantised, tiny_model\n"
-        "from kveraser_core.kv_cache import EditableCache\n"
-        "from kveraser_core.rope import Turns\n"
-        "from kveraser_core.row_pass import RowPass\n"
+        "from kveraser_core.cache.editable_cache import EditableCache\n"
+        "from kveraser_core.cache.rotation import Turns\n"
+        "from kveraser_core.engines.cpu.row_pass import RowPass\n"
         "model = quantised(tiny_model('llama', **SIZES)).requires_grad_(False)\n"
         "cache = EditableCache.of(model, 4)\n"
         "model(torch.tensor([[5]]), past_key_values=cache)\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kveraser_core.documents import load_document
-from kveraser_core.generation import Sampling
-from kveraser_core.session import DocumentSession
-from kveraser_core.spans import find_text
+from kveraser_core.documents.spans import find_text
+from kveraser_core.model.generation import Sampling
+from kveraser_core.sessions.session import DocumentSession
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 TOKENS = {"policy-manual.pdf": (6_500, 7_500), "research-brief.md": (2_000, 4_000), "agent-log.txt": (2_000, 4_000)}

@@ -3,14 +3,14 @@ import threading
 import pytest
 import torch
 
-from kveraser_core.answers import Answer
 from kveraser_core.documents import Document
-from kveraser_core.erasers import METHODS, UnknownMethod
-from kveraser_core.generation import Cancelled, Sampling
-from kveraser_core.prompts import Turn
-from kveraser_core.session import DocumentSession, QuestionError
-from kveraser_core.spans import Span, SpanError, find_text
-from kveraser_core.window import DocumentTooLong
+from kveraser_core.documents.spans import Span, SpanError, find_text
+from kveraser_core.methods import METHODS, UnknownMethod
+from kveraser_core.model.generation import Cancelled, Sampling
+from kveraser_core.model.prompts import Turn
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.session import DocumentSession, QuestionError
+from kveraser_core.sessions.window import DocumentTooLong
 from tests.conftest import TEXT
 
 SHORT = Sampling(max_tokens=6)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from kveraser_core.documents import load_document
-from kveraser_core.similar import CUT_OFF, SimilarFinder
-from kveraser_core.spans import Span, find_text
+from kveraser_core.documents.similar import CUT_OFF, SimilarFinder
+from kveraser_core.documents.spans import Span, find_text
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 TEXT = (

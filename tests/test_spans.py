@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kveraser_core.spans import Span, SpanError, TokenMap, check_span, find_text, merge_spans
+from kveraser_core.documents.spans import Span, SpanError, TokenMap, check_span, find_text, merge_spans
 
 PIECES = ["\r\n", "\n", " ", "é", "e\u0301", "漢", "字", "👍🏽", "👩‍👩‍👧", "\u200d", "a", "The ", "toll"]
 UNICODE = st.lists(st.one_of(st.characters(codec="utf-8"), st.sampled_from(PIECES)), min_size=1, max_size=40).map(

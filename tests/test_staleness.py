@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from kveraser_core.erasers.staleness import stale_tokens
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
+from kveraser_core.methods.staleness import stale_tokens
 
 STATEMENT = list(range(300, 312))
 

@@ -15,8 +15,8 @@ from app.turns import Turns
 from app.work import read
 from app.workspace import ReadingTime
 from kveraser_core.documents import Document
-from kveraser_core.memory import document_bytes
-from kveraser_core.session import DocumentSession
+from kveraser_core.sessions.memory import document_bytes
+from kveraser_core.sessions.session import DocumentSession
 
 
 class Kept:

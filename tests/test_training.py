@@ -11,20 +11,20 @@ import torch
 from peft import PeftModel
 from transformers import DynamicCache
 
-from kveraser_core.adapters import load_adapter
-from kveraser_core.backbone import Backbone
-from kveraser_core.cli import main
-from kveraser_core.erasers import get_method
-from kveraser_core.spans import Span
-from kveraser_core.training.corpus import Corpus, CorpusError
+from kveraser_core.cli.main import main
+from kveraser_core.documents.spans import Span
+from kveraser_core.methods import get_method
+from kveraser_core.model.adapters import load_adapter
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.tasks.corpus import Corpus, CorpusError
+from kveraser_core.tasks.document_qa import QuestionFile, QuestionsError, document_qa
+from kveraser_core.tasks.examples import Example, Insert, Question, assemble
+from kveraser_core.tasks.needle import needle
+from kveraser_core.tasks.skill_file import skill_file
+from kveraser_core.tasks.span_neighbour import span_neighbour
 from kveraser_core.training.distill import Distiller
-from kveraser_core.training.document_qa import QuestionFile, QuestionsError, document_qa
-from kveraser_core.training.examples import Example, Insert, Question, assemble
 from kveraser_core.training.mixture import FINETUNE, Mixture
-from kveraser_core.training.needle import needle
 from kveraser_core.training.recipe import Recipe
-from kveraser_core.training.skill_file import skill_file
-from kveraser_core.training.span_neighbour import span_neighbour
 from kveraser_core.training.trainer import train
 from tests.conftest import TEXT, tiny_model
 

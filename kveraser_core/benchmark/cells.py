@@ -18,7 +18,7 @@ from kveraser_core.benchmark.grid import Cell, Plan, Results
 from kveraser_core.benchmark.limits import Speeds
 from kveraser_core.benchmark.machine import OthersWatch, peak_memory
 from kveraser_core.benchmark.ours import Ours
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
 
 _SO_SLOW = 30.0
 """Seconds of a first run from which on its times are kept."""

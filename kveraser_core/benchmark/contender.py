@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kveraser_core.benchmark.limits import StepWork
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
 
 QUESTION = "What does the document say at its beginning?"
 DECODED = 32

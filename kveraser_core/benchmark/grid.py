@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
-from kveraser_core.spans import Span
 
 POSITIONS = ("start", "middle", "end")
 MARGIN = 64

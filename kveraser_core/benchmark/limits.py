@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kveraser_core.backbone import Backbone
+from kveraser_core.model.backbone import Backbone
 
 
 class Work(NamedTuple):

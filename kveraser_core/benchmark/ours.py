@@ -3,19 +3,19 @@
 import time
 from collections.abc import Sequence
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.contender import DECODED, HEADROOM, QUESTION, Contender, Sample
 from kveraser_core.benchmark.limits import Block, ModelSize, StepWork, Work
-from kveraser_core.context import Context
-from kveraser_core.erasers import get_method
-from kveraser_core.erasers.base import ErasedCache
-from kveraser_core.erasers.kveraser import KVEraser
-from kveraser_core.erasers.local_repair import LocalRepair
-from kveraser_core.generation import Generated, Sampling, generate, prefill
-from kveraser_core.kv_cache import synchronize
-from kveraser_core.layout import Piece, Rewrite
-from kveraser_core.prompts import Prompt
-from kveraser_core.spans import Span, merge_spans
+from kveraser_core.cache.editable_cache import synchronize
+from kveraser_core.cache.view import Piece, Rewrite
+from kveraser_core.documents.spans import Span, merge_spans
+from kveraser_core.methods import get_method
+from kveraser_core.methods.base import ErasedCache
+from kveraser_core.methods.kveraser import KVEraser
+from kveraser_core.methods.local_repair import LocalRepair
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.generation import Generated, Sampling, generate, prefill
+from kveraser_core.model.prompts import Prompt
+from kveraser_core.sessions.context import Context
 
 FRESH = "fresh_prefill"
 _WARM_TOKENS, _WARM_SPAN = 300, Span(100, 150)

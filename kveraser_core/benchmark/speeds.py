@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from kveraser_core.benchmark.limits import Speeds
-from kveraser_core.kv_cache import synchronize
+from kveraser_core.cache.editable_cache import synchronize
 
 _SIDE = 2048
 _ROWS = 512

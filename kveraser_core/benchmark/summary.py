@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from kveraser_core.benchmark.grid import Row
 from kveraser_core.benchmark.ours import FRESH
 from kveraser_core.benchmark.peers import PEERS
-from kveraser_core.erasers import ordered
+from kveraser_core.methods import ordered
 
 
 class Place(NamedTuple):

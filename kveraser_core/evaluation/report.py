@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from kveraser_core.erasers import ordered
 from kveraser_core.evaluation.metrics import exact_match, interval
 from kveraser_core.evaluation.runner import NOISE_FLOOR, REFERENCE
+from kveraser_core.methods import ordered
 
 Row = dict[str, Any]
 _LEGEND = (

@@ -14,18 +14,18 @@ from typing import Any
 
 import torch
 
-from kveraser_core.backbone import Backbone
-from kveraser_core.context import Context, read_context
-from kveraser_core.erasers import METHODS, get_method, ordered
-from kveraser_core.erasers.base import ErasedCache
+from kveraser_core.cache.editable_cache import synchronize
 from kveraser_core.errors import KVEraserError
 from kveraser_core.evaluation.metrics import contains, f1
-from kveraser_core.evaluation.tasks import held_out
-from kveraser_core.generation import Generated, Sampling, agreement, answer_logits, generate
-from kveraser_core.kv_cache import synchronize
-from kveraser_core.training.corpus import Corpus
-from kveraser_core.training.document_qa import QuestionFile
-from kveraser_core.training.examples import Example
+from kveraser_core.methods import METHODS, get_method, ordered
+from kveraser_core.methods.base import ErasedCache
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.generation import Generated, Sampling, agreement, answer_logits, generate
+from kveraser_core.sessions.context import Context, read_context
+from kveraser_core.tasks.corpus import Corpus
+from kveraser_core.tasks.document_qa import QuestionFile
+from kveraser_core.tasks.examples import Example
+from kveraser_core.tasks.held_out import held_out
 
 NOISE_FLOOR = "noise_floor"
 REFERENCE = "full_recompute"

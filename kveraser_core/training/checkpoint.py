@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from kveraser_core.adapters import Adapter
+from kveraser_core.model.adapters import Adapter
 
 _FOLDER = "checkpoint"
 

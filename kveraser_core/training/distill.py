@@ -16,16 +16,16 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from kveraser_core.backbone import Backbone
-from kveraser_core.context import read_context
-from kveraser_core.erasers import METHODS
-from kveraser_core.erasers.base import close_gaps
-from kveraser_core.erasers.kveraser import KVEraser
-from kveraser_core.generation import Generated, Sampling, generate
-from kveraser_core.kv_cache import EditableCache
-from kveraser_core.layout import Layout, Rewrite, laid_out
-from kveraser_core.prompts import Prompt
-from kveraser_core.training.examples import Example
+from kveraser_core.cache.editable_cache import EditableCache
+from kveraser_core.cache.view import Layout, Rewrite, laid_out
+from kveraser_core.methods import METHODS
+from kveraser_core.methods.base import close_gaps
+from kveraser_core.methods.kveraser import KVEraser
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.generation import Generated, Sampling, generate
+from kveraser_core.model.prompts import Prompt
+from kveraser_core.sessions.context import read_context
+from kveraser_core.tasks.examples import Example
 
 _OWN_ANSWER = 10
 """Tokens at most of an answer that the teacher gives itself."""

@@ -3,10 +3,10 @@
 import random
 from dataclasses import dataclass, field
 
-from kveraser_core.training import document_qa, needle, skill_file, span_neighbour
-from kveraser_core.training.corpus import Corpus
-from kveraser_core.training.document_qa import QuestionFile
-from kveraser_core.training.examples import Example
+from kveraser_core.tasks import document_qa, needle, skill_file, span_neighbour
+from kveraser_core.tasks.corpus import Corpus
+from kveraser_core.tasks.document_qa import QuestionFile
+from kveraser_core.tasks.examples import Example
 
 PRETRAIN = {span_neighbour.TASK: 1.0}
 FINETUNE = {span_neighbour.TASK: 0.4, needle.TASK: 0.25, document_qa.TASK: 0.2, skill_file.TASK: 0.15}

@@ -15,9 +15,9 @@ import torch
 from accelerate import Accelerator
 from peft import LoraConfig
 
-from kveraser_core.adapters import Adapter, add_lora, load_adapter
-from kveraser_core.backbone import Backbone
-from kveraser_core.packed_linear import unpack
+from kveraser_core.engines.cpu.packed_linear import unpack
+from kveraser_core.model.adapters import Adapter, add_lora, load_adapter
+from kveraser_core.model.backbone import Backbone
 from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
 from kveraser_core.training.distill import Distiller
 from kveraser_core.training.mixture import Mixture

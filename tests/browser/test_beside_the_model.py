@@ -12,9 +12,9 @@ import app.store
 from app import work
 from app.page import Page as AppPage
 from app.store import OF_A_CLIENT, SessionStore
-from kveraser_core.backbone import Backbone
-from kveraser_core.generation import Cancelled
-from kveraser_core.session import DocumentSession
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.generation import Cancelled
+from kveraser_core.sessions.session import DocumentSession
 from tests.browser.driving import TEXT, drag, goto, open_panel, paste, start_sample
 from tests.browser.serving import PATIENCE_S, until
 from tests.serving import serve_here

@@ -14,11 +14,11 @@ from app import work
 from app.page import Page as AppPage
 from app.samples import samples
 from app.store import SessionStore
-from kveraser_core.backbone import Backbone
 from kveraser_core.documents import load_document
-from kveraser_core.session import DocumentSession
-from kveraser_core.spans import Span
-from kveraser_core.window import room_for_document
+from kveraser_core.documents.spans import Span
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.session import DocumentSession
+from kveraser_core.sessions.window import room_for_document
 from tests.browser.conftest import DESKTOP, PHONE, WINDOW
 from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, goto, open_panel, paste, toast
 from tests.browser.serving import PATIENCE_S

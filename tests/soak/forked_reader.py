@@ -12,11 +12,14 @@ import sys
 import traceback
 from collections.abc import Iterator
 
-from kveraser_core import document_docx, document_encodings, document_html, document_pdf
-from kveraser_core.document_child import answer, limit
-from kveraser_core.document_errors import DocumentError
-from kveraser_core.document_formats import plain_text
-from kveraser_core.document_process import MAX_MEMORY, MAX_SECONDS
+from kveraser_core.documents import docx as document_docx
+from kveraser_core.documents import encodings as document_encodings
+from kveraser_core.documents import html as document_html
+from kveraser_core.documents import pdf as document_pdf
+from kveraser_core.documents.child import answer, limit
+from kveraser_core.documents.errors import DocumentError
+from kveraser_core.documents.formats import plain_text
+from kveraser_core.documents.process import MAX_MEMORY, MAX_SECONDS
 from tests.hostile import docx_files, pdf_files, text_files
 from tests.soak.mutations import mutated
 

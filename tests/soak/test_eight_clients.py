@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from kveraser_core.backbone import Backbone
+from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
 from tests.crowd import Client, Record, behave, misbehave, served
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kveraser_core.document_process import MAX_MEMORY, MAX_SECONDS
 from kveraser_core.documents import read_document
+from kveraser_core.documents.process import MAX_MEMORY, MAX_SECONDS
 from kveraser_core.errors import KVEraserError
 from tests.hostile import docx_files, pdf_files, text_files
 from tests.soak.mutations import mutated

@@ -11,10 +11,10 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.contender import Contender
 from kveraser_core.errors import KVEraserError
-from kveraser_core.packaged_model import MODEL_NAME
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.packaged import MODEL_NAME
 
 TRANSFORMERS, LLAMA_CPP, LLAMA_CPP_SHIFT = "transformers", "llama.cpp", "llama.cpp_shift"
 LLAMA_CPP_FASTEST = "llama.cpp_fastest"

@@ -9,13 +9,13 @@ import transformers
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.contender import DECODED, QUESTION, Contender, Sample
 from kveraser_core.benchmark.limits import Block, ModelSize, StepWork
 from kveraser_core.benchmark.peers import TRANSFORMERS
-from kveraser_core.kv_cache import synchronize
-from kveraser_core.prompts import Prompt
-from kveraser_core.spans import Span
+from kveraser_core.cache.editable_cache import synchronize
+from kveraser_core.documents.spans import Span
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.prompts import Prompt
 
 _CHUNKS = (256, 512, 1024, 2048)
 _PREFIX = 64

@@ -13,13 +13,13 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from kveraser_core.backbone import Backbone
 from kveraser_core.benchmark.contender import DECODED, HEADROOM, QUESTION, Contender, Sample
 from kveraser_core.benchmark.peers import LLAMA_CPP_SHIFT
 from kveraser_core.benchmark.peers.llama_runtime import Runtime, Settings, requantised
-from kveraser_core.packaged_model import packaged_gguf
-from kveraser_core.prompts import Prompt
-from kveraser_core.spans import Span
+from kveraser_core.documents.spans import Span
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.packaged import packaged_gguf
+from kveraser_core.model.prompts import Prompt
 
 FORMATS = ("Q4_0", "Q8_0", "BF16")
 _UBATCHES = (256, 512)

@@ -1,0 +1,1 @@
+"""The editable KV cache: slots, the attention view and RoPE rotation."""

@@ -1,0 +1,191 @@
+"""The editable KV cache: one preallocated buffer per layer, written in place.
+
+New tokens are written behind the last slot and attention sees a view of the buffer, so nothing is
+concatenated or copied per token. Slots can be set aside and written back bit for bit, a pass can write
+over a range of slots, and slots of another cache can be appended with their keys moved to other
+positions. It is a transformers `Cache`; it knows nothing about documents, spans or erase methods.
+
+A *slot* is where a token's keys and values are kept, its *position* is what RoPE sees. They differ only
+once tokens were dropped or added without closing the gap; `next_position` is the next token's. A
+`layout` says how later passes read the slots; without one they see all of them as they stand.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache
+
+from kveraser_core.cache.layer import CacheClosed, EditableLayer, Loan
+from kveraser_core.cache.rotation import KeyRotation
+from kveraser_core.cache.view import Layout
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Copies of the keys and values of some slots: per layer, each `[1, kv_heads, tokens, head_dim]`."""
+
+    start: int
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+
+
+class EditableCache(Cache):
+    """A cache of at most `capacity` tokens for one sequence (batch size 1) of one model."""
+
+    def __init__(self, rotation: KeyRotation, layers: int, capacity: int) -> None:
+        self.editable = [EditableLayer(number, capacity) for number in range(layers)]
+        super().__init__(layers=list(self.editable))
+        self.rotation = rotation
+        self.capacity = capacity
+        self.ids: tuple[int, ...] | None = None
+        """The tokens that a lent cache stands for, which `generate` must begin with."""
+        self._position_lead = 0
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, capacity: int) -> "EditableCache":
+        """An empty cache for `model`; buffers are allocated on each layer's device at its first token."""
+        return cls(KeyRotation.of(model), model.config.num_hidden_layers, capacity)
+
+    def another(self, capacity: int) -> "EditableCache":
+        """An empty cache for the same model."""
+        return EditableCache(self.rotation, len(self.editable), capacity)
+
+    @contextmanager
+    def lent(self, ids: Sequence[int]) -> Iterator["EditableCache"]:
+        """A cache of its own over the same slots, which stand for `ids`, to generate with inside the block.
+
+        What is appended to it is not part of this cache, and it raises `CacheClosed` after the block.
+        """
+        loan = Loan(self.length)
+        cache = self.another(self.capacity)
+        cache.editable = [layer.lent(loan) for layer in self.editable]
+        cache.layers = list(cache.editable)
+        cache.ids, cache._position_lead = tuple(ids), self._position_lead
+        try:
+            yield cache
+        finally:
+            loan.over = True
+
+    @property
+    def length(self) -> int:
+        """How many slots are filled."""
+        return self.editable[0].length
+
+    @property
+    def next_position(self) -> int:
+        """The position that the next token gets."""
+        return self.length + self._position_lead
+
+    @next_position.setter
+    def next_position(self, position: int) -> None:
+        self._position_lead = position - self.length
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """What transformers takes for the next token's position."""
+        return self.next_position
+
+    @property
+    def layout(self) -> Layout | None:
+        """How passes read the slots; `None` for all of them as they stand."""
+        return self.editable[0].layout
+
+    @layout.setter
+    def layout(self, layout: Layout | None) -> None:
+        self._check_own()
+        for layer in self.editable:
+            layer.layout = layout
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of the filled slots, keys and values of all layers."""
+        return sum(states.nbytes for layer in self.editable if layer.is_initialized for states in layer.filled())
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of all slots, those not filled included."""
+        return sum(buffer.nbytes for layer in self.editable for buffer in layer.buffers())
+
+    def truncate(self, length: int) -> None:
+        """Drop all slots from `length` on; the next position moves back by as many."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"cannot truncate {self.length} slots to {length}")
+        for layer in self.editable:
+            layer.crop(layer.length - length)
+
+    def slots(self, start: int, end: int) -> Slots:
+        """Copies of the slots `[start, end)`. As `write` and `rewriting` it raises `CacheClosed` for a lent cache."""
+        self._check_own()
+        return Slots(
+            start,
+            [layer.key_buffer[:, :, start:end].clone() for layer in self.editable],
+            [layer.value_buffer[:, :, start:end].clone() for layer in self.editable],
+        )
+
+    def write(self, slots: Slots) -> None:
+        """Write copied slots back to where they were taken from, also those that were dropped since."""
+        self._check_own()
+        end = slots.start + slots.keys[0].shape[2]
+        for layer, keys, values in zip(self.editable, slots.keys, slots.values, strict=True):
+            layer.key_buffer[:, :, slots.start : end] = keys
+            layer.value_buffer[:, :, slots.start : end] = values
+            layer.length = max(layer.length, end)
+
+    def append(self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0) -> None:
+        """Append the slots `[start, end)` of `source`, their keys moved by `shift` positions."""
+        for index, layer in enumerate(self.editable):
+            if isinstance(source, Slots):
+                keys, values = source.keys[index], source.values[index]
+            else:
+                keys, values = source.editable[index].filled()
+            layer.update(self.rotation.shift(keys[:, :, start:end], index, shift), values[:, :, start:end])
+
+    @contextmanager
+    def rewriting(self, slots: Sequence[int], layout: Layout) -> Iterator[None]:
+        """Let one pass inside write its tokens' states over `slots`, in order, wherever they are.
+
+        Each token sees the slots up to its own as `layout` says, those that the pass has written included.
+        """
+        self._check_own()
+        own_layout, targets = self.layout, torch.tensor(slots)
+        self.layout = replace(layout, queries=targets)
+        for layer in self.editable:
+            layer.targets = targets.to(layer.device)
+        try:
+            yield
+        finally:
+            for layer in self.editable:
+                layer.targets = None
+            self.layout = own_layout
+
+    def _check_own(self) -> None:
+        if self.editable[0].loan:
+            raise CacheClosed("A session's cache can be generated with, not edited: erase by the session.")
+
+    def positions(self, count: int) -> Tensor:
+        """The positions that the next `count` tokens get: `[count]`."""
+        targets = self.editable[0].targets
+        return torch.arange(count) + self.next_position if targets is None else targets.cpu()
+
+    @contextmanager
+    def appending(self) -> Iterator[None]:
+        """Let passes inside append tokens, and cut them off again: the slots before are as they were."""
+        length, lead = self.length, self._position_lead
+        try:
+            yield
+        finally:
+            self.truncate(length)
+            self._position_lead = lead
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until `device` has finished its work, so that a clock read next is right."""
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()

@@ -1,0 +1,108 @@
+"""`bench`: from its arguments to results, report and plots."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers.utils.logging import disable_progress_bar
+
+from kveraser_core.benchmark.cells import measure
+from kveraser_core.benchmark.grid import Plan, Results
+from kveraser_core.benchmark.limits import Speeds
+from kveraser_core.benchmark.machine import describe, keep_freed_memory, refuse_when_busy
+from kveraser_core.benchmark.ours import FRESH, Ours
+from kveraser_core.benchmark.peers import chosen_peers, load_peers
+from kveraser_core.benchmark.plots import write_plots
+from kveraser_core.benchmark.report import write_report
+from kveraser_core.benchmark.speeds import measure_speeds
+from kveraser_core.documents import load_document
+from kveraser_core.errors import KVEraserError
+from kveraser_core.evaluation.runner import usable_methods
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.packaged import MODEL_NAME
+
+RESULTS = "results.jsonl"
+_PREPARE_TOKENS = 2048
+_CONVERT = "from kveraser_core.model.packaged import packaged_model; packaged_model()"
+
+
+class OtherResults(KVEraserError):
+    """The folder holds results that do not belong to this run."""
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure as `options` say; `results.jsonl`, `report.md` and the plots go to `options.out`."""
+    if not options.even_if_busy:
+        refuse_when_busy()
+    disable_progress_bar()
+    names = chosen_peers(options.peers)
+    backbone = Backbone.load(options.model, options.eraser, options.device)
+    machine = {"model": backbone.name, **describe(backbone.device, backbone.model.dtype)}
+    results = _results(Path(options.out), machine)
+    if not results.find("load"):
+        results.add(what="load", seconds=_load_seconds(options))
+    if options.conversion and not results.find("conversion"):
+        results.add(what="conversion", seconds=_conversion_seconds(backbone))
+    methods = usable_methods(backbone, [name for name in options.methods if name != FRESH])
+    ours = Ours(backbone, [*methods, FRESH] if {"all", FRESH} & set(options.methods) else methods)
+    document_ids = backbone.tokenize(load_document(options.text).text)[0]
+    ids = [*ours.prompt.head_ids, *document_ids]
+    lengths = options.peer_lengths or options.lengths
+    readings = options.repeats if options.readings is None else options.readings
+    plan = Plan(options.lengths, options.spans, options.positions, options.repeats, readings, options.budget, lengths)
+    plan.check(len(ours.prompt.head_ids), len(document_ids))
+    peers = load_peers(names, backbone)
+    config = backbone.model.config
+
+    def speeds() -> Speeds:
+        sizes = config.hidden_size, config.intermediate_size
+        measured = measure_speeds(backbone.device, backbone.model.dtype, *sizes)
+        results.add(what="speeds", **measured._asdict())
+        return measured
+
+    tried = ids[: min(_PREPARE_TOKENS, max(plan.lengths))]
+    about = [contender.prepare(tried) for contender in (ours, *peers)]
+    results.add(what="programs", names=about)
+    keep_freed_memory()
+    measure(ours, peers, ids, plan, speeds, results, lambda line: print(line, file=sys.stderr, flush=True))
+    out = Path(options.out)
+    write_report(results.rows, shlex.join(["kveraser", *options.typed]), out)
+    write_plots(results.rows, out)
+    print(out / "report.md")
+
+
+def _results(out: Path, machine: dict[str, Any]) -> Results:
+    """The results in `out`, which must come from the same machine and model."""
+    out.mkdir(parents=True, exist_ok=True)
+    results = Results(out / RESULTS)
+    if not results.rows:
+        results.add(what="machine", **machine)
+    (before,) = results.find("machine")
+    if changed := [name for name, value in machine.items() if before.get(name) != value]:
+        raise OtherResults(
+            f"{out} holds results with another {changed[0]} ({before.get(changed[0])}): give another --out."
+        )
+    return results
+
+
+def _load_seconds(options: argparse.Namespace) -> float:
+    """Loading the model and its eraser, its files in the system's cache by now."""
+    started = time.perf_counter()
+    Backbone.load(options.model, options.eraser, options.device)
+    return time.perf_counter() - started
+
+
+def _conversion_seconds(backbone: Backbone) -> float:
+    """Converting the packaged model in a process of its own, with an empty cache folder."""
+    if backbone.name != MODEL_NAME:
+        raise KVEraserError("Only the packaged model is converted: leave out --conversion or --model.")
+    with tempfile.TemporaryDirectory() as empty:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", _CONVERT], env={**os.environ, "XDG_CACHE_HOME": empty}, check=True)  # noqa: S603
+        return time.perf_counter() - started

@@ -1,0 +1,234 @@
+"""The command line: `python -m kveraser_core ask | compare | train | evaluate | bench`.
+
+Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
+2 is something the user can put right, said in one sentence.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+
+from kveraser_core.errors import KVEraserError
+
+_errors = Console(stderr=True, highlight=False, markup=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    options.typed = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        options.run(options)
+    except KVEraserError as error:
+        _errors.print(f"kveraser: {error}", soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kveraser", description="Question a long document, and make the model forget passages of it."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, text in (
+        ("ask", "answer a question, with some passages erased"),
+        ("compare", "answer it with every erase method and compare"),
+    ):
+        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        command.set_defaults(run=_question, command=name)
+        _question_options(command)
+    train = commands.add_parser("train", help="train an eraser", description="Train an eraser, in two stages.")
+    stages = train.add_subparsers(required=True, metavar="STAGE", dest="stage")
+    first = stages.add_parser("pretrain", help="stage 1, on running text: erase a foreign chunk of it")
+    second = stages.add_parser("finetune", help="stage 2, on a mixture of tasks")
+    second.add_argument("--from", dest="start", required=True, metavar="DIR", help="the eraser of stage 1")
+    second.add_argument("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
+    _articles_option(second)
+    for stage in (first, second):
+        stage.set_defaults(run=_train)
+        _training_options(stage)
+    measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
+    measure.set_defaults(run=_evaluate)
+    _evaluation_options(measure)
+    bench = commands.add_parser(
+        "bench",
+        help="measure time and memory",
+        description="Measure time and memory of erasing and answering, beside other programs and the machine's "
+        "limits. The defaults take some minutes; all methods, peers, spans and positions up to 32,768 tokens take "
+        "hours, most of them spent by full_recompute, fresh_prefill and the peers: --budget bounds them.",
+    )
+    bench.set_defaults(run=_bench)
+    _bench_options(bench)
+    return parser
+
+
+def _bench_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    add("--text", required=True, metavar="FILE", help="a text of at least the greatest length")
+    add(
+        "--lengths",
+        type=_numbers,
+        default=[1024, 4096, 8192],
+        metavar="N,N",
+        help="context tokens, prompt included (default 1024,4096,8192)",
+    )
+    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all, and fresh_prefill")
+    add(
+        "--peers",
+        type=_names,
+        default=["transformers"],
+        metavar="A,B",
+        help="transformers (default), llama.cpp, llama.cpp_shift, llama.cpp_fastest, all or none; "
+        "`make bench-peers` installs llama.cpp",
+    )
+    add("--peer-lengths", type=_numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
+    add("--spans", type=_numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
+    add("--positions", type=_names, default=["start"], metavar="A,B", help="start (default), middle, end")
+    add("--repeats", type=int, default=7, metavar="N", help="times that each member of a cell runs (default 7)")
+    add("--readings", type=int, metavar="N", help="times that each context is read (default as --repeats)")
+    add(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="a member of a cell that has run this long there is not repeated again (default 60); "
+        "its n is printed with its figures",
+    )
+    add("--conversion", action="store_true", help="measure the conversion of the packaged model as well")
+    add("--even-if-busy", action="store_true", help="measure even where other processes use the processor")
+    add("--out", required=True, metavar="DIR", help="where results, report and plots go; a stopped run goes on")
+
+
+def _training_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
+    add("--out", required=True, metavar="DIR", help="where the eraser goes; a run stopped there goes on")
+    add("--steps", type=int, default=1000, metavar="N")
+    add("--contexts-per-step", type=int, default=2, metavar="N")
+    add("--learning-rate", type=float, default=4e-4, metavar="R")
+    add("--rank", type=int, default=16, metavar="N")
+    add("--longest", type=int, default=700, metavar="TOKENS", help="the longest context (default 700)")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--checkpoint-every", type=int, default=50, metavar="STEPS")
+    add("--threads", type=int, metavar="N", help="CPU threads of each process")
+
+
+def _evaluation_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of held-out text")
+    add("--qa", metavar="FILE", help="questions in SQuAD v1.1 format")
+    _articles_option(command)
+    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
+    add("--tasks", type=_names, default=["all"], metavar="A,B", help="default all")
+    add("--lengths", type=_numbers, default=[512, 1024, 2048, 4096, 8000], metavar="N,N", help="document tokens")
+    add("--n", type=int, default=20, metavar="N", help="examples for each task and length (default 20)")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
+
+
+def _articles_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--articles",
+        type=_range(":", "A:B, two article numbers"),
+        default=(0, None),
+        metavar="A:B",
+        help="use only these articles of the question file, from 0 up to but without B",
+    )
+
+
+def _model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", metavar="ID", help="a model folder or hub id; default: the packaged model")
+    command.add_argument("--device", help="cuda, mps or cpu; default: the first there is")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    if not all(name.isdigit() for name in _names(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers")
+    return [int(name) for name in _names(text)]
+
+
+def _question_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("file", metavar="FILE", help="a PDF, DOCX, HTML, Markdown or text file")
+    add("question", metavar="QUESTION")
+    add(
+        "--erase",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="erase every occurrence of TEXT (repeatable)",
+    )
+    add(
+        "--erase-range",
+        action="append",
+        default=[],
+        type=_range(":", "A:B, two character offsets"),
+        metavar="A:B",
+        help="erase the characters from A up to B (repeatable)",
+    )
+    add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="read only these pages")
+    add("--password", help="the password of an encrypted PDF")
+    add(
+        "--method",
+        action="append",
+        metavar="NAME",
+        help="an erase method; local_repair:K and kveraser_repair:K read K tokens again (repeatable)",
+    )
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    add("--max-tokens", type=int, default=128, metavar="N", help="longest answer, in tokens (default 128)")
+    add("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy (default)")
+    add("--top-p", type=float, default=1.0, metavar="P")
+    add("--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT (repeatable)")
+    add("--json", action="store_true", help="print one JSON object")
+
+
+def _range(separator: str, form: str) -> Callable[[str], tuple[int, int]]:
+    def parse(text: str) -> tuple[int, int]:
+        first, found, last = text.partition(separator)
+        if not found or not first.strip().isdigit() or not last.strip().isdigit():
+            raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
+        return int(first), int(last)
+
+    return parse
+
+
+def _question(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.question import (
+        run,
+    )  # torch loads here, after the arguments are known to be right
+
+    run(options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.train import run
+
+    run(options)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.evaluate import run
+
+    run(options)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.bench import run
+
+    run(options)

@@ -1,0 +1,84 @@
+"""A file becomes a document: one frozen string with the places where its pages begin.
+
+What a file is, is decided by its content, never by its name. A file that needs a parser is parsed in a process of its
+own, within 10 seconds and 1 GB.
+"""
+
+import os
+from bisect import bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+
+from kveraser_core.documents.errors import DocumentError, EmptyDocument, too_large
+from kveraser_core.documents.formats import PAGE_BREAK, plain_text
+from kveraser_core.documents.process import parse_in_child
+
+MAX_BYTES = 50_000_000
+
+
+class PageRangeError(DocumentError):
+    """Pages that the document does not have."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document's text, which never changes: every offset in the program counts its characters.
+
+    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none.
+    """
+
+    text: str
+    title: str
+    page_starts: tuple[int, ...] = (0,)
+
+    @property
+    def page_count(self) -> int:
+        return len(self.page_starts)
+
+    def page_of(self, offset: int) -> int:
+        """The page, from 1, on which the character at `offset` stands."""
+        return max(bisect_right(self.page_starts, offset), 1)
+
+    def pages(self, first: int, last: int) -> "Document":
+        """The document of pages `first` to `last`, from 1, both included.
+
+        Raises `PageRangeError`, and `EmptyDocument` where none of them has text.
+        """
+        if not 1 <= first <= last <= self.page_count:
+            raise PageRangeError(
+                f"There are no pages {first}-{last}: {self.title} has {self.page_count}, "
+                "give the first and the last of those wanted."
+            )
+        start = self.page_starts[first - 1]
+        end = len(self.text) if last == self.page_count else self.page_starts[last] - len(PAGE_BREAK)
+        text = self.text[start:end]
+        if not text.strip():
+            raise EmptyDocument(f"Pages {first}-{last} of {self.title} have no text: give others.")
+        return Document(text, self.title, tuple(at - start for at in self.page_starts[first - 1 : last]))
+
+
+def load_document(path: str | os.PathLike[str], *, password: str | None = None) -> Document:
+    """Read the file at `path`. Raises a `DocumentError`."""
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        if file.is_dir():
+            raise DocumentError(f"{file} is a folder: give a file.")
+        if not file.is_file():
+            raise DocumentError(f"{file} is not an ordinary file: give one that is stored on disk.")
+        if size > MAX_BYTES:
+            raise too_large(file.name, size, MAX_BYTES, "bytes")
+        with file.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)  # it may have grown
+    except (OSError, ValueError) as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise DocumentError(f"{file} {reason}: check the path and its permissions.") from error
+    return read_document(data, file.name, password=password)
+
+
+def read_document(data: bytes, title: str, *, password: str | None = None) -> Document:
+    """The document in `data`, the content of a file called `title`. Raises a `DocumentError`."""
+    if len(data) > MAX_BYTES:
+        raise too_large(title, len(data), MAX_BYTES, "bytes")
+    text, page_starts = plain_text(data, title) or parse_in_child(data, title, password)
+    return Document(text, title, page_starts)

@@ -1,0 +1,1 @@
+"""Forward passes over a cache and its view, one engine a kind of device."""

@@ -1,0 +1,132 @@
+"""Causal attention for queries that come behind a long past, without a rectangular mask.
+
+A question, a span or a chunk of prefill is a short block of queries behind many cached keys. Given a
+mask for that rectangle, PyTorch leaves its fast kernels and expands grouped keys and values. Here the
+pieces of the past are attended to without any mask, the block to itself causally, and the parts are
+merged by their log-sum-exp, which is the same sum in another order.
+
+Registered with transformers under `NAME`; it knows nothing about caches or models.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention.bias import causal_lower_right
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import causal_mask_function, sdpa_mask
+
+from kveraser_core.cache.view import LaidOutKeys, Layout, Piece
+from kveraser_core.engines.attention_parts import attend, attend_up_to, merge
+
+NAME = "kveraser"
+
+
+def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """Attention of the last `n` tokens of a sequence to all of it.
+
+    `query` is `[batch, heads, n, dim]`, `key` and `value` `[batch, kv_heads, length, dim]` with
+    `length >= n` and `heads` a multiple of `kv_heads`; the result has the shape of `query`. Query i sees
+    the first `length - n + i + 1` keys.
+    """
+    new, length = query.shape[2], key.shape[2]
+    if _has_fast_parts(query):
+        return merge(attend(query, key, value, scale, own=new)).to(query.dtype)
+    if new == 1 or new == length:
+        return scaled_dot_product_attention(
+            query, key, value, is_causal=new > 1, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
+        )
+    bias: Any = causal_lower_right(new, length)
+    return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=bias, scale=scale)
+
+
+def cached_attention(
+    query: Tensor, key: Tensor | LaidOutKeys, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
+) -> Tensor:
+    """Attention to cached keys, read by their layout where they have one; shapes as in `causal_attention`.
+
+    `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
+    """
+    if isinstance(key, LaidOutKeys):
+        return layout_attention(query, key.keys, value, scale, key.layout, layer, mask)
+    if mask is None:
+        return causal_attention(query, key, value, scale)
+    return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=mask, scale=scale)
+
+
+def layout_attention(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, layout: Layout, layer: int, mask: Tensor | None = None
+) -> Tensor:
+    """`causal_attention` where the past is read as `layout` says; shapes as there, batch size 1.
+
+    `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
+    """
+    if mask is not None or not _has_fast_parts(query):
+        return _masked_layout_attention(query, key, value, scale, layout, layer, mask)
+    turned = {by: layout.rotation.shift(query, layer, -by) for by in {piece.shift for piece in layout.pieces}}
+    parts = []
+    for piece in layout.pieces:
+        keys, values = key[:, :, piece.start : piece.end], value[:, :, piece.start : piece.end]
+        if piece.end is None and layout.queries is not None:
+            seen = layout.queries - piece.start + 1
+            last = int(seen[-1])
+            parts += attend_up_to(turned[piece.shift], keys[:, :, :last], values[:, :, :last], scale, seen)
+        elif piece.end is None:
+            parts += attend(turned[piece.shift], keys, values, scale, own=query.shape[2])
+        elif piece.start < piece.end:
+            parts += attend(turned[piece.shift], keys, values, scale)
+    return merge(parts).to(query.dtype)
+
+
+def _masked_layout_attention(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, layout: Layout, layer: int, mask: Tensor | None
+) -> Tensor:
+    """The same by one masked attention over turned keys: for gradients and for devices without parts."""
+    new, length = query.shape[2], key.shape[2]
+    if mask is None:
+        slots = torch.arange(length, device=query.device)
+        own = slots[length - new :] if layout.queries is None else layout.queries.to(query.device)
+        mask = (slots <= own[:, None])[None, None]
+    pieces = [Piece(p.start, length if p.end is None else p.end, p.shift) for p in layout.pieces]
+    keys = [layout.rotation.shift(key[:, :, p.start : p.end], layer, p.shift) for p in pieces]
+    values = [value[:, :, p.start : p.end] for p in pieces]
+    seen = torch.cat([mask[..., p.start : p.end] for p in pieces], dim=-1)
+    expanded = _expanded(query, torch.cat(keys, dim=2), torch.cat(values, dim=2))
+    return scaled_dot_product_attention(query, *expanded, attn_mask=seen, scale=scale)
+
+
+def _has_fast_parts(query: Tensor) -> bool:
+    single = query.device.type == "cpu" and query.shape[0] == 1
+    return single and not (torch.is_grad_enabled() and query.requires_grad)
+
+
+def _expanded(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    groups = query.shape[1] // key.shape[1]
+    return key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+
+
+def _attention_forward(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor | LaidOutKeys,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = cached_attention(query, key, value, scale, int(module.layer_idx), attention_mask)  # type: ignore[arg-type]
+    return out.transpose(1, 2).contiguous(), None
+
+
+def _mask(attention_mask: Tensor | None = None, mask_function: Any = causal_mask_function, **kwargs: Any) -> Any:
+    """No mask where plain causal attention over everything cached is meant; sdpa's mask for the rest."""
+    padded = attention_mask is not None and not bool(attention_mask.all())
+    if mask_function is causal_mask_function and not padded:
+        return None
+    return sdpa_mask(attention_mask=attention_mask, mask_function=mask_function, **kwargs)
+
+
+AttentionInterface.register(NAME, _attention_forward)
+AttentionMaskInterface.register(NAME, _mask)

@@ -1,0 +1,1 @@
+"""The backbone: loading, tokenizer, prompts, adapters, generation."""

@@ -1,0 +1,1 @@
+"""A document with its edits and questions."""

@@ -1,0 +1,47 @@
+"""Whether a document fits the model's window, and which pages of it would."""
+
+from kveraser_core.documents import Document
+from kveraser_core.documents.spans import Span, TokenMap
+from kveraser_core.errors import KVEraserError
+from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.prompts import Prompt
+
+RESERVE = 512
+"""Tokens of the window that a document must leave free for questions and answers."""
+
+
+class DocumentTooLong(KVEraserError):
+    """A document with more tokens than the model's window has room for."""
+
+
+def room_for_document(backbone: Backbone) -> int:
+    """The most tokens a document may have."""
+    return backbone.window - RESERVE - len(Prompt(backbone).head_ids)
+
+
+def check_fits(backbone: Backbone, document: Document, token_map: TokenMap) -> None:
+    """Raise `DocumentTooLong`, with both numbers and the pages that would fit, unless `document` fits."""
+    room = room_for_document(backbone)
+    if len(token_map) <= room:
+        return
+    sentence = f"{document.title} has {len(token_map):,} tokens and {backbone.name} has room for {room:,}"
+    last = _last_fitting_page(document, token_map, room) if document.page_count > 1 else None
+    if last is None:
+        raise DocumentTooLong(f"{sentence}: give a shorter document, or a model with a longer window.")
+    raise DocumentTooLong(f"{sentence}: pages 1-{last} of {document.page_count} would fit.")
+
+
+def fitting_pages(backbone: Backbone, document: Document, first: int = 1) -> int | None:
+    """The last page so that pages `first` to it fit the window; `None` when not even one does."""
+    return _last_fitting_page(document, backbone.tokenize(document.text)[1], room_for_document(backbone), first)
+
+
+def _last_fitting_page(document: Document, token_map: TokenMap, room: int, first: int = 1) -> int | None:
+    starts = [*document.page_starts, len(document.text)]
+    fitting = None
+    for last in range(first, document.page_count + 1):
+        characters = Span(starts[first - 1], starts[last])
+        if len(characters) and len(token_map.to_tokens(characters)) > room:
+            break
+        fitting = last
+    return fitting

@@ -1,0 +1,1 @@
+"""Examples for training and measuring, one file a task."""
