@@ -20,10 +20,10 @@ def use_engine(backbone: Backbone, engine: str) -> None:
 def erased_slots(session: DocumentSession) -> list[int]:
     """The slots of the context that the erased cache in force keeps but may not read."""
     standing = session._standing
-    if standing is None or standing.erased.cache.layout is None:
+    if standing is None or standing.erased.cache.view is None:
         return []
     seen = set()
-    for piece in standing.erased.cache.layout.pieces:
+    for piece in standing.erased.cache.view.ranges:
         end = session.tokens if piece.end is None else piece.end
         seen |= set(range(piece.start, end))
     return sorted(set(range(session.tokens)) - seen)

@@ -6,8 +6,8 @@ from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from kveraser_core.cache.rotation import KeyRotation
-from kveraser_core.cache.view import Layout, Piece
-from kveraser_core.engines.attention import causal_attention, layout_attention
+from kveraser_core.cache.view import AttentionView, SlotRange
+from kveraser_core.engines.attention import causal_attention, view_attention
 
 
 def reference(query, key, value, scale):
@@ -61,9 +61,9 @@ def test_a_layout_says_which_keys_are_seen_and_from_where(new, long, grad, maske
     past, scale, rotation = 30 + long, 0.25, KeyRotation(torch.tensor([1.0, 0.3, 0.1, 0.02]), [True, True])
     query = torch.randn(1, 4, new, 8, requires_grad=grad)
     key, value = torch.randn(2, 1, 2, past + new, 8)
-    layout = Layout(rotation, (Piece(0, 10, 7), Piece(15, 20), Piece(30, shift=-4)))
+    view = AttentionView(rotation, (SlotRange(0, 10, 7), SlotRange(15, 20), SlotRange(30, shift=-4)))
     mask = torch.ones(1, 1, new, past + new, dtype=torch.bool).tril(past) if masked else None
-    out = layout_attention(query, key, value, scale, layout, 1, mask)
+    out = view_attention(query, key, value, scale, view, 1, mask)
     seen = [*range(10), *range(15, 20), *range(30, past + new)]
     moved = rotation.shift(key[:, :, :10], 1, 7), key[:, :, 10:30], rotation.shift(key[:, :, 30:], 1, -4)
     turned = torch.cat(moved, dim=2)

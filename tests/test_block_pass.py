@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from kveraser_core.cache.layer import CacheFull
-from kveraser_core.cache.view import Layout, Piece, Rewrite
+from kveraser_core.cache.view import AttentionView, Rewrite, SlotRange
 from kveraser_core.engines.attention import NAME
 from kveraser_core.engines.cpu.block_pass import BlockPass, shared_out
 from kveraser_core.engines.torch import DecoderPass
@@ -79,15 +79,15 @@ def some(count):
 @pytest.mark.parametrize(
     ("length", "new", "pieces"),
     [
-        (0, 1, (Piece(0),)),
-        (0, 150, (Piece(0),)),
-        (3, 2, (Piece(0),)),
-        (127, 3, (Piece(0),)),
-        (700, 97, (Piece(0),)),
-        (600, 30, (Piece(0, 40), Piece(140, None, -100))),
-        (600, 5, (Piece(0, 40, 60), Piece(140))),
-        (600, 33, (Piece(3, 40), Piece(90, 321, -20), Piece(330, None, -50))),
-        (600, 4, (Piece(0, 0), Piece(5, None, -5))),
+        (0, 1, (SlotRange(0),)),
+        (0, 150, (SlotRange(0),)),
+        (3, 2, (SlotRange(0),)),
+        (127, 3, (SlotRange(0),)),
+        (700, 97, (SlotRange(0),)),
+        (600, 30, (SlotRange(0, 40), SlotRange(140, None, -100))),
+        (600, 5, (SlotRange(0, 40, 60), SlotRange(140))),
+        (600, 33, (SlotRange(3, 40), SlotRange(90, 321, -20), SlotRange(330, None, -50))),
+        (600, 4, (SlotRange(0, 0), SlotRange(5, None, -5))),
     ],
 )
 def test_tokens_are_read_as_transformers_reads_them_in_fp32(both, length, new, pieces):
@@ -96,16 +96,16 @@ def test_tokens_are_read_as_transformers_reads_them_in_fp32(both, length, new, p
     cache = backbone.new_cache(length + new)
     if length:
         backbone.encode(some(length), cache, wanted=0)
-    layout, ids = Layout(cache.rotation, pieces), some(new)
-    same = as_read(cache, layout) if length else None
-    cache.layout = layout if pieces != (Piece(0),) else None
+    view, ids = AttentionView(cache.rotation, pieces), some(new)
+    same = as_read(cache, view) if length else None
+    cache.view = view if pieces != (SlotRange(0),) else None
     hidden = backbone.encode(ids, cache)
     with torch.no_grad():
         out = exact.model(
             torch.tensor([ids]), past_key_values=same, position_ids=torch.arange(length, length + new)[None]
         )
     assert close(hidden, out.last_hidden_state[0], 0.025)
-    read = as_read(cache, layout)
+    read = as_read(cache, view)
     for own, other, share in zip(read.layers, out.past_key_values.layers, BY_LAYER, strict=True):
         assert close(own.keys[:, :, -new:], other.keys[:, :, -new:], share)
         assert close(own.values[:, :, -new:], other.values[:, :, -new:], share)
@@ -157,10 +157,10 @@ def test_tokens_are_rewritten_where_they_stand(both):
     at_once, one_by_one = backbone.new_cache(300), backbone.new_cache(300)
     for cache in (at_once, one_by_one):
         backbone.encode(ids, cache, wanted=0)
-    layout = Layout(at_once.rotation, (Piece(0, 10, 15), Piece(25)))
-    backbone.rewrite([Rewrite(again, slots, layout, False)], at_once)
+    view = AttentionView(at_once.rotation, (SlotRange(0, 10, 15), SlotRange(25)))
+    backbone.rewrite([Rewrite(again, slots, view, False)], at_once)
     for token, slot in zip(again, slots, strict=True):
-        backbone.rewrite([Rewrite([token], [slot], layout, False)], one_by_one)
+        backbone.rewrite([Rewrite([token], [slot], view, False)], one_by_one)
     for layer, other in zip(at_once.editable, one_by_one.editable, strict=True):
         assert close(layer.key_buffer, other.key_buffer, 0.01)
         assert close(layer.value_buffer, other.value_buffer, 0.01)
@@ -178,16 +178,16 @@ def test_parts_of_an_erase_and_a_question_in_one_pass_are_as_one_by_one(both, tm
     past, again, more, question = some(400), some(rewritten), some(30), some(asked)
     caches = [backbone.new_cache(440) for _ in range(3)]
     rotation = caches[0].rotation
-    before = Layout(rotation, (Piece(0, 30, 10), Piece(40)))
-    between = Layout(rotation, (Piece(0, 90, 60), Piece(150)))
-    behind = Layout(rotation, (Piece(0, 90), Piece(150, 160, -60), Piece(170, None, -70)))
+    before = AttentionView(rotation, (SlotRange(0, 30, 10), SlotRange(40)))
+    between = AttentionView(rotation, (SlotRange(0, 90, 60), SlotRange(150)))
+    behind = AttentionView(rotation, (SlotRange(0, 90), SlotRange(150, 160, -60), SlotRange(170, None, -70)))
     parts = [
         Rewrite(again, list(range(60, 60 + rewritten)), before, erasing[0]),
         Rewrite(more, [*range(151, 159), *range(300, 344, 2)], between, erasing[1]),
     ]
     for cache in caches:
         backbone.encode(past, cache, wanted=0)
-        cache.layout, cache.next_position = behind, 330
+        cache.view, cache.next_position = behind, 330
     at_once, in_two, one_by_one = caches
     hidden = [backbone.encode(question, at_once, wanted=1, rewrites=parts)]
     backbone.rewrite(parts, in_two)

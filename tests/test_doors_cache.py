@@ -248,8 +248,8 @@ def test_a_lent_cache_cannot_be_edited_or_copied_out_of(session):
         for edit in (
             lambda: cache.slots(0, 4),
             lambda: cache.write(session._context.cache.slots(0, 4)),
-            lambda: cache.rewriting([1, 2], cache.layout).__enter__(),
-            lambda: setattr(cache, "layout", None),
+            lambda: cache.rewriting([1, 2], cache.view).__enter__(),
+            lambda: setattr(cache, "view", None),
         ):
             with pytest.raises(CacheClosed):
                 edit()

@@ -5,7 +5,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.layer import CacheFull, OutOfMemory
-from kveraser_core.cache.view import Layout, Piece
+from kveraser_core.cache.view import AttentionView, SlotRange
 from tests.conftest import tiny_model
 
 IDS = torch.randint(3, 400, (1, 60), generator=torch.Generator().manual_seed(1))
@@ -73,8 +73,8 @@ def test_slots_are_written_back_bit_for_bit(model):
     cache = filled(model)
     before = states(cache)
     aside = cache.slots(10, 25)
-    layout = Layout(cache.rotation, (Piece(0),))
-    with cache.rewriting(range(10, 25), layout), torch.no_grad():
+    view = AttentionView(cache.rotation, (SlotRange(0),))
+    with cache.rewriting(range(10, 25), view), torch.no_grad():
         model(IDS[:, 30:45], past_key_values=cache, position_ids=torch.arange(10, 25)[None])
     changed = states(cache)
     for old, new in zip(before, changed, strict=True):

@@ -9,7 +9,7 @@ from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 from kveraser_core.cache.layer import CacheFull
 from kveraser_core.cache.rotation import Turns
-from kveraser_core.cache.view import Layout, Piece
+from kveraser_core.cache.view import AttentionView, SlotRange
 from kveraser_core.engines.cpu.row_pass import PROJECTIONS, RowPass
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
@@ -40,12 +40,12 @@ def quick(tokenizer):
     return Backbone(model, tokenizer, "tiny"), exact
 
 
-def as_read(cache, layout):
-    """A transformers cache of the slots that `layout` reads, their keys moved to where they are read from."""
+def as_read(cache, view):
+    """A transformers cache of the slots that `view` reads, their keys moved to where they are read from."""
     own = DynamicCache()
     for number, layer in enumerate(cache.editable):
-        parts = [(p, *(states[:, :, p.start : p.end].float() for states in layer.filled())) for p in layout.pieces]
-        keys = [layout.rotation.shift(keys, number, piece.shift) for piece, keys, _ in parts]
+        parts = [(p, *(states[:, :, p.start : p.end].float() for states in layer.filled())) for p in view.ranges]
+        keys = [view.rotation.shift(keys, number, piece.shift) for piece, keys, _ in parts]
         own.update(torch.cat(keys, dim=2), torch.cat([values for *_, values in parts], dim=2), number)
     return own
 
@@ -57,14 +57,14 @@ def close(actual, exact, share=0.005):
 @pytest.mark.parametrize(
     ("length", "pieces"),
     [
-        (1, (Piece(0),)),
-        (255, (Piece(0),)),
-        (256, (Piece(0),)),
-        (700, (Piece(0),)),
-        (600, (Piece(0, 40), Piece(140, None, -100))),
-        (600, (Piece(0, 40, 60), Piece(140))),
-        (600, (Piece(3, 40), Piece(90, 320, -20), Piece(330, None, -50))),
-        (600, (Piece(0, 0), Piece(5, None, -5))),
+        (1, (SlotRange(0),)),
+        (255, (SlotRange(0),)),
+        (256, (SlotRange(0),)),
+        (700, (SlotRange(0),)),
+        (600, (SlotRange(0, 40), SlotRange(140, None, -100))),
+        (600, (SlotRange(0, 40, 60), SlotRange(140))),
+        (600, (SlotRange(3, 40), SlotRange(90, 320, -20), SlotRange(330, None, -50))),
+        (600, (SlotRange(0, 0), SlotRange(5, None, -5))),
     ],
 )
 def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces):
@@ -72,9 +72,9 @@ def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces)
     torch.manual_seed(2)
     cache = backbone.new_cache(length + 2)
     backbone.encode(torch.randint(0, 420, (length,)).tolist(), cache, wanted=0)
-    layout = Layout(cache.rotation, pieces)
-    same = as_read(cache, layout)
-    cache.layout = layout if pieces != (Piece(0),) else None
+    view = AttentionView(cache.rotation, pieces)
+    same = as_read(cache, view)
+    cache.view = view if pieces != (SlotRange(0),) else None
     assert backbone._row_pass is not None
     hidden = torch.cat([backbone.encode([token], cache, wanted=1) for token in (9, 11)])
     with torch.no_grad():
@@ -84,7 +84,7 @@ def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces)
         logits = exact.lm_head(states)
     assert close(hidden, states)
     assert close(backbone.logits(hidden[1:]), logits[1:])
-    for layer, read, other in zip(cache.editable, as_read(cache, layout).layers, same.layers, strict=True):
+    for layer, read, other in zip(cache.editable, as_read(cache, view).layers, same.layers, strict=True):
         assert layer.length == length + 2
         assert close(read.keys[:, :, -2:], other.keys[:, :, -2:])
         assert close(read.values[:, :, -2:], other.values[:, :, -2:])

@@ -89,8 +89,8 @@ class ModelSize:
             head=head,
             adapter=sum(weight.numel() for weight in lora),
             width=width,
-            row_bytes=backbone.row_bytes or projections * width,
-            head_bytes=backbone.head_bytes or head * width,
+            row_bytes=backbone.engine.row_bytes or projections * width,
+            head_bytes=backbone.engine.head_bytes or head * width,
         )
 
     @property

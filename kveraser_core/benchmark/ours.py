@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 from kveraser_core.benchmark.contender import DECODED, HEADROOM, QUESTION, Contender, Sample
 from kveraser_core.benchmark.limits import Block, ModelSize, StepWork, Work
-from kveraser_core.cache.editable_cache import synchronize
-from kveraser_core.cache.view import Piece, Rewrite
-from kveraser_core.documents.spans import Span, merge_spans
-from kveraser_core.methods import get_method
-from kveraser_core.methods.base import ErasedCache
-from kveraser_core.methods.kveraser import KVEraser
-from kveraser_core.methods.local_repair import LocalRepair
+from kveraser_core.cache.editable_cache import EditableCache, synchronize
+from kveraser_core.documents.spans import Span
+from kveraser_core.methods import get_method, make_plan
+from kveraser_core.methods.apply import EditedCache, apply, fits_a_question, run_step
+from kveraser_core.methods.plan import EditPlan, StepCost, attended, kept_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate, prefill
 from kveraser_core.model.prompts import Prompt
@@ -68,16 +66,16 @@ class Ours(Contender):
         context = self.context
         assert context is not None
         begun, seconds = self._begin(way, span)
-        left, erase_s = begun.left, seconds
+        step, erase_s = begun.pending, seconds
         sampling = Sampling(max_tokens=DECODED + 1)
-        *_, answer = generate(self.backbone, begun.cache, self.question_ids, sampling, left)
+        *_, answer = generate(self.backbone, begun.cache, self.question_ids, sampling, step)
         assert isinstance(answer, Generated)
-        work = self._work(way, context, span, begun)
+        work = self._work(way, context, span, begun.cache)
         begun.release()
-        if left:
+        if step:
             alone, erase_s = self._begin(way, span)
             started = time.perf_counter()
-            self.backbone.rewrite(left, alone.cache)
+            run_step(step, alone.cache, self.backbone)
             synchronize(self.backbone.device)
             erase_s += time.perf_counter() - started
             alone.release()
@@ -89,52 +87,42 @@ class Ours(Contender):
             work=work,
         )
 
-    def _begin(self, way: str, span: Span) -> tuple[ErasedCache, float]:
-        """The erase, but for a pass left for the question, and the seconds it took."""
+    def _begin(self, way: str, span: Span) -> tuple[EditedCache, float]:
+        """The edit, without a step that is left for the question, and the seconds it took."""
         assert self.context is not None
         started = time.perf_counter()
-        begun = _fresh(self.context, span) if way == FRESH else get_method(way).begin(self.context, [span])
+        if way == FRESH:
+            begun = _fresh(self.context, span)
+        else:
+            begun = apply(self._plan(way, self.context, span), self.context.cache, self.backbone, defer=True)
         synchronize(self.backbone.device)
         return begun, time.perf_counter() - started
 
-    def _work(self, way: str, context: Context, span: Span, erased: ErasedCache) -> StepWork:
+    def _plan(self, way: str, context: Context, span: Span) -> EditPlan:
+        return make_plan(get_method(way), context.ids, [span], self.backbone)
+
+    def _work(self, way: str, context: Context, span: Span, cache: EditableCache) -> StepWork:
         """What `way` needs at the least, with nothing copied."""
-        cache = erased.cache
-        pieces = cache.layout.pieces if cache.layout else [Piece(0, cache.length)]
-        seen = sum((cache.length if piece.end is None else piece.end) - piece.start for piece in pieces)
+        seen = attended(cache.view.ranges if cache.view else None, cache.length)
         asked = Block(len(self.question_ids), seen)
         decode = self.size.reading([Block(1, seen + asked.new + DECODED // 2)], logits=1)
-        method = None if way == FRESH else get_method(way)
-        if not isinstance(method, KVEraser):
-            erase = [self._erase_work(way, context, span, cache.length - len(context.ids))]
-            return StepWork(erase, [*erase, self.size.reading([asked], logits=1)], decode)
-        passes = method.passes(context, [span])
-        erase = [self._pass_work(rewrites, span) for rewrites in passes]
-        return StepWork(erase, [*erase[:-1], self._pass_work(passes[-1], span, asked)], decode)
-
-    def _erase_work(self, way: str, context: Context, span: Span, added: int) -> Work:
-        suffix = len(context.ids) - span.end
         if way == FRESH:
-            return self.prefill_work(len(context.ids) - len(span))
-        method = get_method(way)
-        if isinstance(method, LocalRepair):
-            return self.size.reading([Block(min(method.k, suffix), span.start)])
-        if way == "full_recompute":
-            return self.size.reading([Block(suffix, span.start)])
-        return self.size.reading([Block(added, len(context.ids))]) if way == "erratum" else Work()
+            prefilled = self.prefill_work(len(context.ids) - len(span))
+            return StepWork([prefilled], [prefilled, self.size.reading([asked], logits=1)], decode)
+        plan = self._plan(way, context, span)
+        costs = plan.costs(len(context.ids))
+        erase = [self._step_work(cost) for cost in costs]
+        if plan.steps and fits_a_question(plan.steps[-1]):
+            return StepWork(erase, [*erase[:-1], self._step_work(costs[-1], asked)], decode)
+        return StepWork(erase, [*erase, self.size.reading([asked], logits=1)], decode)
 
-    def _pass_work(self, rewrites: Sequence[Rewrite], span: Span, *asked: Block) -> Work:
-        """What a pass of an erase needs, with a question if one is `asked` in it.
-
-        Each rewritten token sees the slots before its own but for the span's.
-        """
-        runs = merge_spans(Span(slot, slot + 1) for rewrite in rewrites for slot in rewrite.slots)
-        blocks = [Block(len(run), run.start - (len(span) if run.start >= span.end else 0)) for run in runs]
-        adapted = sum(len(rewrite.slots) for rewrite in rewrites if rewrite.erasing)
-        return self.size.reading([*blocks, *asked], logits=len(asked), adapted=adapted)
+    def _step_work(self, cost: StepCost, *asked: Block) -> Work:
+        """What a step of an edit needs, together with a question if one is `asked`."""
+        blocks = [*(Block(*run) for run in cost.runs), *asked]
+        return self.size.reading(blocks, logits=len(asked), adapted=cost.eraser_tokens)
 
 
-def _fresh(context: Context, span: Span) -> ErasedCache:
+def _fresh(context: Context, span: Span) -> EditedCache:
     cache = context.cache.another(context.cache.capacity)
-    prefill(context.backbone, [*context.ids[: span.start], *context.ids[span.end :]], cache)
-    return ErasedCache(cache, cache.used_bytes)
+    prefill(context.backbone, kept_ids(context.ids, [span]), cache)
+    return EditedCache(cache, FRESH, cache.used_bytes)

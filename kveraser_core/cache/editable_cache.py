@@ -1,18 +1,17 @@
 """The editable KV cache: one preallocated buffer per layer, written in place.
 
-New tokens are written behind the last slot and attention sees a view of the buffer, so nothing is
-concatenated or copied per token. Slots can be set aside and written back bit for bit, a pass can write
-over a range of slots, and slots of another cache can be appended with their keys moved to other
-positions. It is a transformers `Cache`; it knows nothing about documents, spans or erase methods.
+New tokens are written after the last slot and attention gets a view of the buffer, so nothing is concatenated or
+copied per token. Slots can be copied and written back bit for bit, and a pass can write over any slots. It is a
+transformers `Cache`; it knows nothing about documents, spans or erase methods.
 
-A *slot* is where a token's keys and values are kept, its *position* is what RoPE sees. They differ only
-once tokens were dropped or added without closing the gap; `next_position` is the next token's. A
-`layout` says how later passes read the slots; without one they see all of them as they stand.
+A *slot* is where a token's keys and values are kept, its *position* is what RoPE sees. They differ only once an edit
+closed a gap or left one; `next_position` is the next token's. A `view` says which slots later passes attend to, and
+as if they were where; without one they attend to all of them as they stand.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from transformers.cache_utils import Cache
 
 from kveraser_core.cache.layer import CacheClosed, EditableLayer, Loan
 from kveraser_core.cache.rotation import KeyRotation
-from kveraser_core.cache.view import Layout
+from kveraser_core.cache.view import AttentionView, Ranges
 
 
 @dataclass(frozen=True)
@@ -93,15 +92,20 @@ class EditableCache(Cache):
         return self.next_position
 
     @property
-    def layout(self) -> Layout | None:
+    def view(self) -> AttentionView | None:
         """How passes read the slots; `None` for all of them as they stand."""
-        return self.editable[0].layout
+        return self.editable[0].view
 
-    @layout.setter
-    def layout(self, layout: Layout | None) -> None:
+    @view.setter
+    def view(self, view: AttentionView | None) -> None:
         self._check_own()
         for layer in self.editable:
-            layer.layout = layout
+            layer.view = view
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of one slot, keys and values of all layers; 0 before the first token."""
+        return self.memory_bytes // self.capacity
 
     @property
     def used_bytes(self) -> int:
@@ -121,7 +125,7 @@ class EditableCache(Cache):
             layer.crop(layer.length - length)
 
     def slots(self, start: int, end: int) -> Slots:
-        """Copies of the slots `[start, end)`. As `write` and `rewriting` it raises `CacheClosed` for a lent cache."""
+        """Copies of the slots `[start, end)`. Like `write` it raises `CacheClosed` for a lent cache."""
         self._check_own()
         return Slots(
             start,
@@ -138,24 +142,15 @@ class EditableCache(Cache):
             layer.value_buffer[:, :, slots.start : end] = values
             layer.length = max(layer.length, end)
 
-    def append(self, source: "Slots | EditableCache", start: int = 0, end: int | None = None, shift: int = 0) -> None:
-        """Append the slots `[start, end)` of `source`, their keys moved by `shift` positions."""
-        for index, layer in enumerate(self.editable):
-            if isinstance(source, Slots):
-                keys, values = source.keys[index], source.values[index]
-            else:
-                keys, values = source.editable[index].filled()
-            layer.update(self.rotation.shift(keys[:, :, start:end], index, shift), values[:, :, start:end])
-
     @contextmanager
-    def rewriting(self, slots: Sequence[int], layout: Layout) -> Iterator[None]:
-        """Let one pass inside write its tokens' states over `slots`, in order, wherever they are.
+    def overwriting(self, slots: Sequence[int], ranges: Ranges) -> Iterator[None]:
+        """Let one pass inside write its tokens' keys and values over `slots`, in order, wherever they are.
 
-        Each token sees the slots up to its own as `layout` says, those that the pass has written included.
+        Each token attends to the slots up to its own that are in `ranges`, those that the pass has written included.
         """
         self._check_own()
-        own_layout, targets = self.layout, torch.tensor(slots)
-        self.layout = replace(layout, queries=targets)
+        own_view, targets = self.view, torch.tensor(slots)
+        self.view = AttentionView(self.rotation, ranges, queries=targets)
         for layer in self.editable:
             layer.targets = targets.to(layer.device)
         try:
@@ -163,7 +158,7 @@ class EditableCache(Cache):
         finally:
             for layer in self.editable:
                 layer.targets = None
-            self.layout = own_layout
+            self.view = own_view
 
     def _check_own(self) -> None:
         if self.editable[0].loan:

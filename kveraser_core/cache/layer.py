@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import CacheLayerMixin
 
-from kveraser_core.cache.view import Layout, laid_out
+from kveraser_core.cache.view import AttentionView, viewed
 from kveraser_core.errors import KVEraserError
 
 
@@ -50,7 +50,7 @@ class EditableLayer(CacheLayerMixin):
         super().__init__()
         self.number, self.capacity = number, capacity
         self.length = 0
-        self.layout: Layout | None = None
+        self.view: AttentionView | None = None
         self.targets: Tensor | None = None
         self.loan: Loan | None = None
 
@@ -60,7 +60,7 @@ class EditableLayer(CacheLayerMixin):
         layer.dtype, layer.device = self.dtype, self.device
         layer.key_buffer, layer.value_buffer = self.key_buffer, self.value_buffer
         layer.is_initialized = True
-        layer.length, layer.layout, layer.loan = self.length, self.layout, loan
+        layer.length, layer.view, layer.loan = self.length, self.view, loan
         return layer
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -79,7 +79,7 @@ class EditableLayer(CacheLayerMixin):
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Any, Tensor]:
-        """Write the states of new tokens after the last slot; return views of all filled slots, keys as `laid_out`.
+        """Write the states of new tokens after the last slot; return views of all filled slots, keys as `viewed`.
 
         Raises `OneSequence`, `CacheFull`, and `CacheClosed` for a lent layer that was given back.
         """
@@ -87,18 +87,18 @@ class EditableLayer(CacheLayerMixin):
             raise OneSequence
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        if self.layout:
-            key_states = self.layout.joining(key_states, self.number)
+        if self.view:
+            key_states = self.view.stored(key_states, self.number)
         if self.targets is not None:
             self.key_buffer[:, :, self.targets] = key_states
             self.value_buffer[:, :, self.targets] = value_states
             keys, values = self.filled()
-            return laid_out(keys, self.layout), values
+            return viewed(keys, self.view), values
         start, end = self.extend(key_states.shape[2])
         self.key_buffer[:, :, start:end] = key_states
         self.value_buffer[:, :, start:end] = value_states
         keys, values = self.filled()
-        return laid_out(keys, self.layout), values
+        return viewed(keys, self.view), values
 
     def extend(self, tokens: int) -> tuple[int, int]:
         """Take `tokens` more slots, for states yet to be written; their start and end. Raises as `update`."""

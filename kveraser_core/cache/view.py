@@ -1,8 +1,7 @@
-"""How the slots of a cache are read: which of them, and from which distance.
+"""The attention view: which slots of a cache later tokens attend to, and at which relative positions.
 
-RoPE depends on the distance between a query and a key only, so instead of moving the keys before a gap
-towards it, queries are turned back by the gap's length when they read them: the gap is closed, no key is
-touched, and nothing is done that grows with the context.
+RoPE depends on the distance between a query and a key only. So a gap is closed without touching a key: queries are
+rotated by the gap's length when they attend to what stands before it, at a cost that does not grow with the context.
 """
 
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ _UNREADABLE = (
 
 
 @dataclass(frozen=True)
-class Piece:
-    """The slots `[start, end)`, read as if they were `shift` positions further on.
+class SlotRange:
+    """The slots `[start, end)`, attended to as if they were `shift` positions further on.
 
-    Without an `end` the piece goes on to the newest slot.
+    Without an `end` the range goes on to the newest slot.
     """
 
     start: int
@@ -36,45 +35,37 @@ class Piece:
     shift: int = 0
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The pieces of a cache that are read, in order; slots of no piece are not seen.
+Ranges = tuple[SlotRange, ...]
+"""The slots that are attended to, in order; all others are hidden. The last range has no end."""
+ALL_SLOTS: Ranges = (SlotRange(0),)
 
-    The last piece is open, and keys of new tokens are written where its own are, so that they join it.
-    `queries`, `[n]`, are the slots in which the tokens of a pass stand, in order, where these are not the last ones.
+
+@dataclass(frozen=True)
+class AttentionView:
+    """The `ranges` of a cache that tokens attend to.
+
+    Keys of new tokens are stored where those of the last range are, so that they continue it. `queries`, `[n]`, are
+    the slots of a pass's tokens, in order, where these are not the last ones.
     """
 
     rotation: KeyRotation
-    pieces: tuple[Piece, ...]
+    ranges: Ranges
     queries: Tensor | None = None
 
-    def joining(self, keys: Tensor, layer: int) -> Tensor:
-        """The keys of new tokens as the last piece reads them: what it adds to their positions taken off before."""
-        return self.rotation.shift(keys, layer, -self.pieces[-1].shift)
+    def stored(self, keys: Tensor, layer: int) -> Tensor:
+        """The keys of new tokens as they are stored: without the shift that the last range adds to them."""
+        return self.rotation.shift(keys, layer, -self.ranges[-1].shift)
 
 
-@dataclass(frozen=True)
-class Rewrite:
-    """What an erase reads: the tokens `ids`, seeing by `layout`, write their states over `slots`, in order.
+class ViewedKeys:
+    """The keys of a cache that has a view, `[1, kv_heads, length, head_dim]`, for an attention that honours it.
 
-    The eraser is on in it if `erasing`.
-    """
-
-    ids: list[int]
-    slots: list[int]
-    layout: Layout
-    erasing: bool = True
-
-
-class LaidOutKeys:
-    """The keys of a cache that has a layout, `[1, kv_heads, length, head_dim]`, for an attention that reads by it.
-
-    It is no tensor on purpose: an attention that knows nothing of layouts would see erased slots. It raises
+    It is no tensor on purpose: an attention that ignores the view would attend to erased slots. It raises
     `UnreadableKeys` instead, whatever it does with them.
     """
 
-    def __init__(self, keys: Tensor, layout: Layout) -> None:
-        self.keys, self.layout = keys, layout
+    def __init__(self, keys: Tensor, view: AttentionView) -> None:
+        self.keys, self.view = keys, view
 
     @classmethod
     def __torch_function__(cls, *_: object, **__: object) -> NoReturn:
@@ -89,6 +80,6 @@ class LaidOutKeys:
         raise UnreadableKeys(_UNREADABLE)
 
 
-def laid_out(keys: Tensor, layout: Layout | None) -> Any:
-    """What an attention gets to read: `keys` themselves, or `LaidOutKeys` where there is a `layout`."""
-    return keys if layout is None else LaidOutKeys(keys, layout)
+def viewed(keys: Tensor, view: AttentionView | None) -> Any:
+    """What an attention gets: `keys` themselves, or `ViewedKeys` where there is a `view`."""
+    return keys if view is None else ViewedKeys(keys, view)

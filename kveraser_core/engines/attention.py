@@ -2,7 +2,7 @@
 
 A question, a span or a chunk of prefill is a short block of queries behind many cached keys. Given a
 mask for that rectangle, PyTorch leaves its fast kernels and expands grouped keys and values. Here the
-pieces of the past are attended to without any mask, the block to itself causally, and the parts are
+ranges of the past are attended to without any mask, the block to itself causally, and the parts are
 merged by their log-sum-exp, which is the same sum in another order.
 
 Registered with transformers under `NAME`; it knows nothing about caches or models.
@@ -17,7 +17,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
-from kveraser_core.cache.view import LaidOutKeys, Layout, Piece
+from kveraser_core.cache.view import AttentionView, SlotRange, ViewedKeys
 from kveraser_core.engines.attention_parts import attend, attend_up_to, merge
 
 NAME = "kveraser"
@@ -42,56 +42,62 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
 
 
 def cached_attention(
-    query: Tensor, key: Tensor | LaidOutKeys, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
+    query: Tensor, key: Tensor | ViewedKeys, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
 ) -> Tensor:
-    """Attention to cached keys, read by their layout where they have one; shapes as in `causal_attention`.
+    """Attention to cached keys, read by their view where they have one; shapes as in `causal_attention`.
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
-    if isinstance(key, LaidOutKeys):
-        return layout_attention(query, key.keys, value, scale, key.layout, layer, mask)
+    if isinstance(key, ViewedKeys):
+        return view_attention(query, key.keys, value, scale, key.view, layer, mask)
     if mask is None:
         return causal_attention(query, key, value, scale)
     return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=mask, scale=scale)
 
 
-def layout_attention(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, layout: Layout, layer: int, mask: Tensor | None = None
+def view_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    view: AttentionView,
+    layer: int,
+    mask: Tensor | None = None,
 ) -> Tensor:
-    """`causal_attention` where the past is read as `layout` says; shapes as there, batch size 1.
+    """`causal_attention` where the past is read as `view` says; shapes as there, batch size 1.
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
     if mask is not None or not _has_fast_parts(query):
-        return _masked_layout_attention(query, key, value, scale, layout, layer, mask)
-    turned = {by: layout.rotation.shift(query, layer, -by) for by in {piece.shift for piece in layout.pieces}}
+        return _masked_view_attention(query, key, value, scale, view, layer, mask)
+    turned = {by: view.rotation.shift(query, layer, -by) for by in {part.shift for part in view.ranges}}
     parts = []
-    for piece in layout.pieces:
-        keys, values = key[:, :, piece.start : piece.end], value[:, :, piece.start : piece.end]
-        if piece.end is None and layout.queries is not None:
-            seen = layout.queries - piece.start + 1
+    for part in view.ranges:
+        keys, values = key[:, :, part.start : part.end], value[:, :, part.start : part.end]
+        if part.end is None and view.queries is not None:
+            seen = view.queries - part.start + 1
             last = int(seen[-1])
-            parts += attend_up_to(turned[piece.shift], keys[:, :, :last], values[:, :, :last], scale, seen)
-        elif piece.end is None:
-            parts += attend(turned[piece.shift], keys, values, scale, own=query.shape[2])
-        elif piece.start < piece.end:
-            parts += attend(turned[piece.shift], keys, values, scale)
+            parts += attend_up_to(turned[part.shift], keys[:, :, :last], values[:, :, :last], scale, seen)
+        elif part.end is None:
+            parts += attend(turned[part.shift], keys, values, scale, own=query.shape[2])
+        elif part.start < part.end:
+            parts += attend(turned[part.shift], keys, values, scale)
     return merge(parts).to(query.dtype)
 
 
-def _masked_layout_attention(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, layout: Layout, layer: int, mask: Tensor | None
+def _masked_view_attention(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, view: AttentionView, layer: int, mask: Tensor | None
 ) -> Tensor:
     """The same by one masked attention over turned keys: for gradients and for devices without parts."""
     new, length = query.shape[2], key.shape[2]
     if mask is None:
         slots = torch.arange(length, device=query.device)
-        own = slots[length - new :] if layout.queries is None else layout.queries.to(query.device)
+        own = slots[length - new :] if view.queries is None else view.queries.to(query.device)
         mask = (slots <= own[:, None])[None, None]
-    pieces = [Piece(p.start, length if p.end is None else p.end, p.shift) for p in layout.pieces]
-    keys = [layout.rotation.shift(key[:, :, p.start : p.end], layer, p.shift) for p in pieces]
-    values = [value[:, :, p.start : p.end] for p in pieces]
-    seen = torch.cat([mask[..., p.start : p.end] for p in pieces], dim=-1)
+    ranges = [SlotRange(p.start, length if p.end is None else p.end, p.shift) for p in view.ranges]
+    keys = [view.rotation.shift(key[:, :, p.start : p.end], layer, p.shift) for p in ranges]
+    values = [value[:, :, p.start : p.end] for p in ranges]
+    seen = torch.cat([mask[..., p.start : p.end] for p in ranges], dim=-1)
     expanded = _expanded(query, torch.cat(keys, dim=2), torch.cat(values, dim=2))
     return scaled_dot_product_attention(query, *expanded, attn_mask=seen, scale=scale)
 
@@ -109,7 +115,7 @@ def _expanded(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor
 def _attention_forward(
     module: torch.nn.Module,
     query: Tensor,
-    key: Tensor | LaidOutKeys,
+    key: Tensor | ViewedKeys,
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,

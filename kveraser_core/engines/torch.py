@@ -1,12 +1,11 @@
-"""Tokens through the model on the CPU: the decoder's layers written out, with few operations.
+"""The engine that runs on any device: the decoder's layers written out in PyTorch, with few operations.
 
-For the few rows of a question, a span or one decoded token, the modules of transformers and PEFT spend as
-long between the operations as in them. Here nothing is built for a pass but what the layers compute, and an
-eraser's low-rank products are one for all projections that read the same rows. It is the same for every
-cache and layout, and knows nothing about documents or erase methods.
+For the few rows of a question, a span or one decoded token, the modules of transformers and PEFT spend as long
+between the operations as in them. Here nothing is built for a pass but what the layers compute, and the eraser's
+low-rank products are one for all projections that have the same input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,57 +16,83 @@ from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.layer import EditableLayer
 from kveraser_core.cache.rotation import rotated
 from kveraser_core.engines.attention import cached_attention
-from kveraser_core.engines.cpu.row_pass import PROJECTIONS
-from kveraser_core.model.adapters import Adapter
+from kveraser_core.engines.batch import PROJECTIONS, LowRankWeights, Segment
+from kveraser_core.engines.engine import Engine
+from kveraser_core.engines.packed import Linear, packed, worth_packing
 
 _QKV, _OUT, _GATE_UP, _DOWN = range(4)
 LowRank = list[tuple[Tensor, Tensor]]
 """What an eraser adds in one layer, for each group of projections: `[in, ranks]` and `[ranks, out]`."""
 
 
-class DecoderPass:
-    """The decoder of a model of the Llama family, without gradients, batch size 1."""
+class TorchEngine(Engine):
+    """A decoder of the Llama family. Its linear layers read packed copies of their weights where that is faster."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    name = "torch"
+
+    def __init__(self, model: PreTrainedModel, pack: bool = True) -> None:
         decoder: Any = model.get_decoder()
-        self.embedding, self.norm, self.rotary = decoder.embed_tokens, _Norm(decoder.norm), decoder.rotary_emb
-        self.layers = [_Layer(layer, number) for number, layer in enumerate(decoder.layers)]
+        self._embedding, self._norm, self._rotary = decoder.embed_tokens, _Norm(decoder.norm), decoder.rotary_emb
+        linear = packed if pack and worth_packing(model) else _as_it_is
+        self._layers = [_Layer(layer, number, linear) for number, layer in enumerate(decoder.layers)]
+        self._head = linear(model.get_output_embeddings())
+        self._eraser: list[LowRank] | None = None
 
-    def __call__(
-        self, token_ids: Sequence[int], cache: EditableCache, wanted: int, eraser: list[LowRank] | None = None
-    ) -> Tensor:
-        """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`."""
-        rows = self.embedding.weight[torch.tensor(token_ids)]
-        positions = cache.positions(len(token_ids))
-        cos, sin = (part.transpose(0, 1) for part in self.rotary(rows[None].float(), positions[None]))
+    def use_eraser(self, eraser: LowRankWeights) -> None:
+        self._eraser = [layer.low_rank(eraser) for layer in self._layers]
+
+    @torch.inference_mode()
+    def forward(self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int) -> Tensor:
+        for segment in batch:
+            wanted = num_outputs if segment is batch[-1] else 0
+            if segment.slots is None:
+                hidden = self._run(segment, cache, wanted)
+            else:
+                with cache.overwriting(segment.slots, segment.view):
+                    hidden = self._run(segment, cache, wanted)
+        return hidden
+
+    @torch.inference_mode()
+    def logits(self, hidden: Tensor) -> Tensor:
+        return self._head(hidden)
+
+    def _run(self, segment: Segment, cache: EditableCache, num_outputs: int) -> Tensor:
+        rows = self._embedding.weight[torch.tensor(segment.ids, device=self._embedding.weight.device)]
+        positions = cache.positions(len(segment.ids)).to(rows.device)
+        cos, sin = (part.transpose(0, 1) for part in self._rotary(rows[None].float(), positions[None]))
         half = sin.shape[-1] // 2
         turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
-        for number, layer in enumerate(self.layers):
-            going_on = wanted if layer is self.layers[-1] else len(rows)
-            rows = layer(rows, cache.editable[number], turn, going_on, eraser[number] if eraser else None)
-        return self.norm(rows)
+        eraser = self._eraser if segment.eraser else None
+        for number, layer in enumerate(self._layers):
+            wanted = num_outputs if layer is self._layers[-1] else len(rows)
+            if rows.device != layer.device:  # a model that is spread over several
+                rows, turn = rows.to(layer.device), (turn[0].to(layer.device), turn[1].to(layer.device))
+            rows = layer(rows, cache.editable[number], turn, wanted, eraser[number] if eraser else None)
+        return self._norm(rows.to(self._norm.device))
 
-    def low_rank(self, adapter: Adapter) -> list[LowRank]:
-        """What `adapter` adds to the projections, as passes take it."""
-        return [layer.low_rank(adapter) for layer in self.layers]
+
+def _as_it_is(layer: Linear) -> Linear:
+    return layer
 
 
 class _Layer:
-    def __init__(self, layer: Any, number: int) -> None:
+    def __init__(self, layer: Any, number: int, linear: Callable[[Any], Linear]) -> None:
         self.number = number
         self.before, self.between = _Norm(layer.input_layernorm), _Norm(layer.post_attention_layernorm)
-        self.groups = [[layer.get_submodule(name) for name in names] for names in PROJECTIONS]
+        self.device = self.before.device
         attention = layer.self_attn
+        self.modules = [[layer.get_submodule(name) for name in names] for names in PROJECTIONS]
+        self.groups: list[list[Linear]] = [[linear(module) for module in group] for group in self.modules]
         self.activation = layer.mlp.act_fn
         self.dim, self.scale = attention.head_dim, attention.scaling
-        self.heads, self.kv_heads = (module.out_features // self.dim for module in self.groups[_QKV][:2])
+        self.heads, self.kv_heads = (module.out_features // self.dim for module in self.modules[_QKV][:2])
         self.norms = (_Norm(attention.q_norm), _Norm(attention.k_norm)) if hasattr(attention, "q_norm") else None
         self.rotated = bool(getattr(attention, "use_rope", True))
 
     def __call__(
         self, rows: Tensor, states: EditableLayer, turn: tuple[Tensor, Tensor], wanted: int, eraser: LowRank | None
     ) -> Tensor:
-        """The rows for the next layer: the last `wanted`; the states of all go into `states`."""
+        """The rows for the next layer: the last `wanted`; keys and values of all go into `states`."""
         count = len(rows)
         heads = self._project(_QKV, self.before(rows), eraser).view(count, -1, self.dim)
         turned, value = heads[:, : -self.kv_heads], heads[:, -self.kv_heads :]
@@ -82,33 +107,33 @@ class _Layer:
             return rows[count:]
         if wanted < count:
             rows, query = rows[count - wanted :], query[count - wanted :]
-        seen = cached_attention(query.transpose(0, 1)[None], keys, values, self.scale, self.number)
-        rows = rows + self._project(_OUT, seen[0].transpose(0, 1).reshape(wanted, -1), eraser)
+        attended = cached_attention(query.transpose(0, 1)[None], keys, values, self.scale, self.number)
+        rows = rows + self._project(_OUT, attended[0].transpose(0, 1).reshape(wanted, -1), eraser)
         gate, up = self._project(_GATE_UP, self.between(rows), eraser).chunk(2, dim=-1)
         return rows + self._project(_DOWN, self.activation(gate) * up, eraser)
 
     def _project(self, group: int, rows: Tensor, eraser: LowRank | None) -> Tensor:
         """The products of `rows` with the weights of a group, side by side."""
-        parts = [module(rows) for module in self.groups[group]]
+        parts = [linear(rows) for linear in self.groups[group]]
         out = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
         if eraser:
             into, back = eraser[group]
             out.addmm_(rows @ into, back)
         return out
 
-    def low_rank(self, adapter: Adapter) -> LowRank:
+    def low_rank(self, eraser: LowRankWeights) -> LowRank:
         made = []
-        for names, modules in zip(PROJECTIONS, self.groups, strict=True):
-            pairs = [adapter.low_rank(f"layers.{self.number}.{name}") for name in names]
+        for names, modules in zip(PROJECTIONS, self.modules, strict=True):
+            pairs = [eraser.low_rank(f"layers.{self.number}.{name}") for name in names]
             into = [first for first, _ in pairs if first is not None]
             back = [
                 torch.zeros(module.out_features, 0) if second is None else second
                 for module, (_, second) in zip(modules, pairs, strict=True)
             ]
-            dtype, width = modules[0].weight.dtype, modules[0].in_features
-            first = torch.cat(into) if into else torch.zeros(0, width)
-            second = torch.block_diag(*[matrix.float() for matrix in back])
-            made.append((first.T.to(dtype).contiguous(), second.T.to(dtype).contiguous()))
+            weight = modules[0].weight
+            first = torch.cat(into) if into else torch.zeros(0, modules[0].in_features)
+            second = torch.block_diag(*[matrix.to(weight.device, torch.float32) for matrix in back])
+            made.append((first.T.to(weight).contiguous(), second.T.to(weight).contiguous()))
         return made
 
 
@@ -116,7 +141,8 @@ class _Norm:
     """RMSNorm, of which PyTorch has no single operation on the CPU."""
 
     def __init__(self, norm: Any) -> None:
-        self.norm, self.epsilon = norm, torch.tensor(norm.variance_epsilon)
+        self.norm, self.device = norm, norm.weight.device
+        self.epsilon = torch.tensor(norm.variance_epsilon, device=self.device)
 
     def __call__(self, rows: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=torch.float32)

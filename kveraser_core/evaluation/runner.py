@@ -15,10 +15,9 @@ from typing import Any
 import torch
 
 from kveraser_core.cache.editable_cache import synchronize
-from kveraser_core.errors import KVEraserError
 from kveraser_core.evaluation.metrics import contains, f1
-from kveraser_core.methods import METHODS, get_method, ordered
-from kveraser_core.methods.base import ErasedCache
+from kveraser_core.methods import get_method, make_plan, ordered, usable
+from kveraser_core.methods.apply import EditedCache, apply
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.sessions.context import Context, read_context
@@ -113,16 +112,20 @@ def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, numb
     right = False
     for name in [REFERENCE, NOISE_FLOOR, *(name for name in plan.methods if name != REFERENCE)]:
         started = time.perf_counter()
-        erased = _by_transformers(context, example) if name == NOISE_FLOOR else get_method(name).erase(context, spans)
+        if name == NOISE_FLOOR:
+            edited = _by_transformers(context, example)
+        else:
+            edit = make_plan(get_method(name), context.ids, spans, backbone)
+            edited = apply(edit, context.cache, backbone)
         synchronize(backbone.device)
         erase_s = time.perf_counter() - started
-        *_, answer = generate(backbone, erased.cache, prompt, Sampling(max_tokens=plan.max_tokens))
+        *_, answer = generate(backbone, edited.cache, prompt, Sampling(max_tokens=plan.max_tokens))
         assert isinstance(answer, Generated)
         if reference is None:
             reference_ids = answer.token_ids
-            reference = answer_logits(backbone, erased.cache, prompt, reference_ids)
+            reference = answer_logits(backbone, edited.cache, prompt, reference_ids)
             right = contains(answer.text, accept)
-        top1, kl = agreement(reference, answer_logits(backbone, erased.cache, prompt, reference_ids))
+        top1, kl = agreement(reference, answer_logits(backbone, edited.cache, prompt, reference_ids))
         yield Result(
             task=example.task,
             tokens=tokens,
@@ -141,24 +144,28 @@ def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, numb
             kl=kl,
             erase_s=erase_s,
             ttft_s=erase_s + answer.question_prefill_s + answer.first_token_s,
-            extra_bytes=erased.extra_bytes,
+            extra_bytes=edited.extra_bytes,
         )
-        erased.release()
+        edited.release()
 
 
 @torch.inference_mode()
-def _by_transformers(context: Context, example: Example) -> ErasedCache:
+def _by_transformers(context: Context, example: Example) -> EditedCache:
     cache = context.cache.another(context.cache.capacity)
     decoder = context.backbone.model.get_decoder()
     ids = torch.tensor([[*context.prompt.head_ids, *example.kept_ids]], device=context.backbone.device)
     for chunk in ids.split(_OTHER_CHUNK, dim=1):
         decoder(input_ids=chunk, past_key_values=cache, use_cache=True)
-    return ErasedCache(cache, cache.used_bytes)
+    return EditedCache(cache, NOISE_FLOOR, cache.used_bytes)
 
 
 def usable_methods(backbone: Backbone, names: Sequence[str]) -> list[str]:
-    """`names` in the registry's order, every method for `all`. Raises where one cannot be used."""
-    chosen = ordered([*(METHODS if "all" in names else ()), *(name for name in names if name != "all")])
-    if backbone.eraser is None and (missing := [name for name in chosen if name.startswith("kveraser")]):
-        raise KVEraserError(f"{missing[0]} needs an eraser and none is loaded: give one with --eraser.")
+    """`names` in the registry's order, for `all` every method that there is an eraser for.
+
+    Raises `UnknownMethod`, and `MissingEraser` where one that was named cannot be used.
+    """
+    chosen = ordered([*(usable(backbone) if "all" in names else ()), *(name for name in names if name != "all")])
+    for name in chosen:
+        if eraser := get_method(name).eraser:
+            backbone.eraser_for(eraser)
     return chosen

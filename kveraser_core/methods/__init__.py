@@ -1,31 +1,38 @@
-"""The erase methods, by name."""
+"""The erase methods by name, and the plan that is made of one."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
+from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
-from kveraser_core.methods.base import ErasedCache, EraseMethod
+from kveraser_core.methods.base import EraseMethod
 from kveraser_core.methods.delete_shift import DeleteShift
 from kveraser_core.methods.erratum import Erratum
 from kveraser_core.methods.full_recompute import FullRecompute
 from kveraser_core.methods.kveraser import KVEraser
+from kveraser_core.methods.kveraser_lookahead import KVEraserLookahead
 from kveraser_core.methods.kveraser_repair import KVEraserRepair
 from kveraser_core.methods.local_repair import LocalRepair
 from kveraser_core.methods.mask import Mask
 from kveraser_core.methods.none import NoErase
+from kveraser_core.methods.plan import EditPlan, suffix_tokens
+from kveraser_core.model.backbone import Backbone
 
+NONE, REFERENCE = NoErase(), FullRecompute()
 METHODS: dict[str, EraseMethod] = {
     method.name: method
     for method in (
-        NoErase(),
+        NONE,
         Mask(),
         DeleteShift(),
         LocalRepair(),
         Erratum(),
         KVEraser(),
+        KVEraserLookahead(),
         KVEraserRepair(),
-        FullRecompute(),
+        REFERENCE,
     )
 }
 
@@ -37,24 +44,42 @@ class UnknownMethod(KVEraserError):
 def get_method(name: str) -> EraseMethod:
     """The erase method called `name`. Raises `UnknownMethod`.
 
-    `NAME:K` is a method that reads `k` tokens again, 32 by default, with another number of them.
+    `NAME:K` is a method that recomputes `k` suffix tokens with another number of them.
     """
     base, colon, count = name.partition(":")
-    method = METHODS.get(base)
+    method: Any = METHODS.get(base)
     if method and not colon:
         return method
-    if isinstance(method, (LocalRepair, KVEraserRepair)) and re.fullmatch("[1-9][0-9]{0,5}", count):
+    if method and method.k and re.fullmatch("[1-9][0-9]{0,5}", count):
         return replace(method, k=int(count))
+    chosen = " or ".join(f"{method.name}:K" for method in METHODS.values() if method.k)
     raise UnknownMethod(
-        f"There is no erase method {name!r}: use one of {', '.join(METHODS)}, "
-        "or local_repair:K or kveraser_repair:K to read K tokens again."
+        f"There is no erase method {name!r}: use one of {', '.join(METHODS)}, or {chosen} to recompute K tokens."
     )
 
 
 def ordered(names: Iterable[str]) -> list[str]:
     """Method names, each once, in the registry's order and with fewer tokens before more. Raises `UnknownMethod`."""
     places, found = list(METHODS), {name: get_method(name) for name in names}
-    return sorted(found, key=lambda name: (places.index(found[name].name), getattr(found[name], "k", 0)))
+    return sorted(found, key=lambda name: (places.index(found[name].name), found[name].k or 0))
 
 
-__all__ = ["METHODS", "EraseMethod", "ErasedCache", "UnknownMethod", "get_method", "ordered"]
+def usable(backbone: Backbone) -> list[str]:
+    """The names of the methods that `backbone` has the eraser for."""
+    return [name for name, method in METHODS.items() if method.eraser is None or backbone.has_eraser(method.eraser)]
+
+
+def make_plan(method: EraseMethod, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+    """The plan of `method` for erasing `spans`; arguments and errors as in `EraseMethod.plan`.
+
+    Where it would recompute the whole suffix anyway, it is the plan of full recompute, which is exact.
+    """
+    if not spans:
+        return NONE.plan(ids, spans, backbone)
+    plan, suffix = method.plan(ids, spans, backbone), suffix_tokens(ids, spans)
+    if plan.suffix_tokens == suffix and plan.next_position == spans[0].start + suffix:
+        return REFERENCE.plan(ids, spans, backbone)
+    return plan
+
+
+__all__ = ["METHODS", "EraseMethod", "UnknownMethod", "get_method", "make_plan", "ordered", "usable"]

@@ -1,75 +1,27 @@
-"""The interface of every erase method, and the buffer that most of them build."""
+"""The interface of every erase method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar
 
-from kveraser_core.cache.editable_cache import EditableCache
-from kveraser_core.cache.view import Rewrite
 from kveraser_core.documents.spans import Span
-from kveraser_core.model.generation import prefill
-from kveraser_core.sessions.context import Context
-
-
-@dataclass
-class ErasedCache:
-    """A context's cache after an erase method.
-
-    `extra_bytes` is what it holds besides the context's cache. `release` gives that back and leaves the
-    context's cache as it was before the method, bit for bit; the erased cache is not to be used after it. A pass
-    that is `left` is still to be done before or with the first question.
-    """
-
-    cache: EditableCache
-    extra_bytes: int = 0
-    release: Callable[[], None] = lambda: None
-    left: Sequence[Rewrite] = ()
+from kveraser_core.methods.plan import EditPlan
+from kveraser_core.model.backbone import Backbone
 
 
 class EraseMethod(ABC):
-    """One way to produce an erased cache."""
+    """One way to turn spans to erase into a plan."""
 
     name: ClassVar[str]
-    summary: ClassVar[str]
+    eraser: ClassVar[str | None] = None
+    """The method that an eraser must have been trained for to be used by this one; `None` where none is needed."""
+    k: int | None = None
+    """How many suffix tokens are recomputed, where that can be chosen."""
 
     @abstractmethod
-    def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        """Erase `spans`, sorted slots of the context that neither overlap nor touch.
+    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+        """How to erase `spans` from a context of the tokens `ids`, token i in slot i.
 
-        It does not see any question. Raises a `KVEraserError` where it cannot be done and leaves the
-        context's cache as it was then.
+        The spans are sorted, in slots, and neither overlap nor touch; there is at least one. No question is known.
+        Nothing is computed by the model. Raises `MissingEraser`.
         """
-
-    def begin(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        """`erase` for a question that is at hand: a last pass may be left to go with the question's own."""
-        return self.erase(context, spans)
-
-
-def kept(context: Context, spans: Sequence[Span]) -> list[Span]:
-    """The slots before, between and behind `spans`; the last may be empty."""
-    starts = [0, *(span.end for span in spans)]
-    ends = [*(span.start for span in spans), len(context.ids)]
-    return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
-
-
-def second_buffer(context: Context, slots: int) -> EditableCache:
-    """An empty cache for `slots` tokens and as many more as the context has headroom for."""
-    return context.cache.another(slots + context.headroom)
-
-
-def close_gaps(context: Context, spans: Sequence[Span], recompute: int) -> EditableCache:
-    """A second buffer without `spans`, its positions without gaps.
-
-    Behind each span the first `recompute` tokens are prefilled again, without the span; later keys are
-    rotated back to their new positions.
-    """
-    pieces = kept(context, spans)
-    cache = second_buffer(context, sum(map(len, pieces)))
-    cache.append(context.cache, 0, pieces[0].end)
-    for piece in pieces[1:]:
-        fresh = min(recompute, len(piece))
-        prefill(context.backbone, context.ids[piece.start : piece.start + fresh], cache)
-        rest = piece.start + fresh
-        cache.append(context.cache, rest, piece.end, shift=cache.next_position - rest)
-    return cache

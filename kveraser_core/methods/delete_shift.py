@@ -1,18 +1,25 @@
-"""Drop the span's slots and close the gap."""
+"""Hide the span's slots and close the gap."""
 
 from collections.abc import Sequence
 
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods.base import ErasedCache, EraseMethod, close_gaps
-from kveraser_core.sessions.context import Context
+from kveraser_core.methods.base import EraseMethod
+from kveraser_core.methods.plan import EditPlan, question_view
+from kveraser_core.model.backbone import Backbone
 
 
 class DeleteShift(EraseMethod):
-    """The span's slots dropped, the suffix's keys rotated back by the span's length."""
+    """The span's slots hidden, the suffix at the positions it would have without the span.
+
+    Rotating the suffix's keys back by the span's length is what others do; attending to them from a query that is
+    rotated by as much gives the same, and no key is copied.
+    """
 
     name = "delete_shift"
-    summary = "The passage's states are dropped and what follows is moved up to close the gap."
 
-    def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        cache = close_gaps(context, spans, recompute=0)
-        return ErasedCache(cache, cache.used_bytes)
+    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+        return EditPlan(
+            self.name,
+            next_position=len(ids) - sum(map(len, spans)),
+            view=question_view(spans, len(ids)),
+        )

@@ -1,39 +1,35 @@
-"""KVEraser, and the stalest suffix tokens rewritten."""
+"""The lookahead, and the stalest suffix tokens recomputed in the same pass. Ours, not the paper's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kveraser_core.cache.view import Rewrite
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods.base import kept
-from kveraser_core.methods.kveraser import KVEraser, closed
+from kveraser_core.engines.batch import Segment
+from kveraser_core.methods.kveraser_lookahead import KVEraserLookahead
+from kveraser_core.methods.plan import EditPlan, Step, closed_view, kept_spans
 from kveraser_core.methods.staleness import stale_tokens
-from kveraser_core.sessions.context import Context
+from kveraser_core.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
-class KVEraserRepair(KVEraser):
-    """Besides the steering states at most `k` tokens a span, the stalest behind it, read again in place.
-
-    An eraser with lookahead is on for them as well. With one as in the paper they are read without it, and without
-    seeing its states.
-    """
+class KVEraserRepair(KVEraserLookahead):
+    """Besides the steering states at most `k` tokens a span, those that took most from it, with the eraser on."""
 
     name = "kveraser_repair"
-    summary = "As `kveraser`, and the 32 tokens behind that took most from the passage are read again."
-
     k: int = 32
 
-    def _repaired(self, context: Context, spans: Sequence[Span]) -> list[list[Rewrite]]:
-        backbone = context.backbone
-        unseen = self.unseen(context, spans)
-        taken = [*spans, *unseen]
-        found = [stale_tokens(backbone, context.ids, span, taken, self.k) for span in spans]
-        stale = {slot for some in found for part in some for slot in range(part.start, part.end)}
-        erasing = backbone.needed_eraser.lookahead is not None
-        repaired = []
-        for behind in kept(context, unseen)[1:]:  # slots between two spans see the same gaps
-            slots = sorted(slot for slot in stale if behind.start <= slot < behind.end)
-            ids = [context.ids[slot] for slot in slots]
-            repaired.append([Rewrite(ids, slots, closed(context, unseen, behind.start), erasing)] if slots else [])
-        return repaired
+    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+        lookahead = super().plan(ids, spans, backbone)
+        hidden = self.hidden(ids, spans, backbone)
+        stale = {slot for span in spans for slot in stale_tokens(backbone, ids, span, [*spans, *hidden], self.k)}
+        steps = list[Step]()
+        for span, own, rest in zip(spans, hidden, kept_spans(hidden, len(ids))[1:], strict=True):
+            slots = sorted(slot for slot in stale if rest.start <= slot < rest.end)
+            view = closed_view(hidden, rest.start)  # the same for all slots up to the next span
+            repaired = Segment([ids[slot] for slot in slots], slots, view, eraser=True)
+            steps.append(tuple(part for part in (self.steering(ids, span, own, hidden), repaired) if part.ids))
+        return replace(
+            lookahead,
+            steps=tuple(step for step in steps if step),
+            suffix_tokens=lookahead.suffix_tokens + len(stale),
+        )

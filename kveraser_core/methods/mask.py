@@ -1,22 +1,19 @@
-"""Drop the span's slots and leave the gap."""
+"""Hide the span's slots and leave the gap."""
 
 from collections.abc import Sequence
 
+from kveraser_core.cache.view import SlotRange
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods.base import ErasedCache, EraseMethod, kept, second_buffer
-from kveraser_core.sessions.context import Context
+from kveraser_core.methods.base import EraseMethod
+from kveraser_core.methods.plan import EditPlan, closed_view
+from kveraser_core.model.backbone import Backbone
 
 
 class Mask(EraseMethod):
-    """The span's slots dropped, the suffix kept at its old positions."""
+    """The span's slots hidden, the suffix at its old positions."""
 
     name = "mask"
-    summary = "The passage's states are dropped; what follows keeps its place and what it saw."
 
-    def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        pieces = kept(context, spans)
-        cache = second_buffer(context, sum(map(len, pieces)))
-        for piece in pieces:
-            cache.append(context.cache, piece.start, piece.end)
-        cache.next_position = len(context.ids)
-        return ErasedCache(cache, cache.used_bytes)
+    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+        view = tuple(SlotRange(part.start, part.end) for part in closed_view(spans, len(ids)))
+        return EditPlan(self.name, next_position=len(ids), view=view)

@@ -1,17 +1,17 @@
-"""Nothing is erased."""
+"""Nothing is erased: the context as it is, to compare with."""
 
 from collections.abc import Sequence
 
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods.base import ErasedCache, EraseMethod
-from kveraser_core.sessions.context import Context
+from kveraser_core.methods.base import EraseMethod
+from kveraser_core.methods.plan import EditPlan
+from kveraser_core.model.backbone import Backbone
 
 
 class NoErase(EraseMethod):
-    """The original cache, to compare with."""
+    """No step, and a view of everything."""
 
     name = "none"
-    summary = "Nothing is erased: the answer as it was."
 
-    def erase(self, context: Context, spans: Sequence[Span]) -> ErasedCache:
-        return ErasedCache(context.cache)
+    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+        return EditPlan(self.name, next_position=len(ids))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kveraser_core.documents.spans import Span, merge_spans
+from kveraser_core.documents.spans import Span
 from kveraser_core.model.backbone import Backbone
 
 _SEAM = 16
@@ -24,8 +24,8 @@ _RARE = 4
 """A token that occurs at most so often in the document is rare."""
 
 
-def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[Span]:
-    """The `k` stalest slots behind `span` that are not `taken`, or all where there are fewer."""
+def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[int]:
+    """The `k` stalest slots after `span` that are not `taken`, in order, or all where there are fewer."""
     free = torch.ones(len(ids), dtype=torch.bool)
     for other in taken:
         free[other.start : other.end] = False
@@ -34,7 +34,7 @@ def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequ
     scores[:_SEAM] += 1
     scores.masked_fill_(~free, -torch.inf)
     chosen = scores.topk(min(k, int(free.sum()))).indices + span.end
-    return merge_spans(Span(slot, slot + 1) for slot in chosen.tolist())
+    return sorted(chosen.tolist())
 
 
 def staleness(backbone: Backbone, ids: Tensor, span: Span) -> Tensor:

@@ -1,7 +1,7 @@
 """What the folder of an eraser holds, read and checked before a model is touched.
 
 `adapter_config.json` says rank and scale, `adapter_model.safetensors` holds the weights, both as PEFT writes
-them, and `steering.json`, which PEFT leaves alone, may say that the eraser was trained with lookahead. Which
+them, and `steering.json`, which PEFT leaves alone, says which method the eraser was trained for. Which
 modules are adapted is told by the names of the weights alone. Of the configuration only a few keys are read,
 some only describe the adapter, and every other must have the value that PEFT gives to a plain LoRA adapter:
 what is added by a later PEFT and does something is refused by its name. Pickles are never read.
@@ -26,7 +26,8 @@ from kveraser_core.errors import KVEraserError
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 STEERING = "steering.json"
-LOOKAHEAD = "lookahead"
+PUBLISHED, LOOKAHEAD = "kveraser", "kveraser_lookahead"
+"""The methods that erasers are trained for."""
 Weights = dict[tuple[str, str], Tensor]
 """LoRA weights by module path below the decoder and `lora_A` or `lora_B`: `[rank, in]` and `[out, rank]`."""
 
@@ -141,17 +142,30 @@ def read_weights(
     return weights
 
 
-def read_lookahead(folder: Path, source: str | Path) -> int | None:
-    """How many tokens after a span the eraser is run over at most; `None` without a `steering.json`.
+def read_steering(folder: Path, source: str | Path) -> tuple[str, int | None]:
+    """The erase method that the eraser was trained for, and how many tokens after a span it is run over at most.
 
-    Raises `AdapterError`.
+    Without a `steering.json` it is an adapter for the published method, `kveraser`. Raises `AdapterError`.
     """
     if not (folder / STEERING).exists():
-        return None
-    lookahead: Any = _read_json(folder / STEERING, source).get(LOOKAHEAD)
-    if not _is_whole(lookahead) or lookahead < 1:
-        raise AdapterError(f"{source} is damaged: its {STEERING} does not say how many tokens it looks ahead.")
-    return lookahead
+        return PUBLISHED, None
+    said = _read_json(folder / STEERING, source)
+    lookahead: Any = said.get("lookahead")
+    method = said.get("method", PUBLISHED if lookahead is None else LOOKAHEAD)
+    if method == PUBLISHED and lookahead is None and said:
+        return method, None
+    if method != LOOKAHEAD or not _is_whole(lookahead) or lookahead < 1:
+        raise AdapterError(
+            f"{source} is damaged: its {STEERING} names no method that an eraser is trained for, or not how many "
+            "tokens it looks ahead."
+        )
+    return method, lookahead
+
+
+def write_steering(folder: Path, method: str, lookahead: int | None) -> None:
+    """Write what `read_steering` reads."""
+    said = {"method": method} if lookahead is None else {"method": method, "lookahead": lookahead}
+    (folder / STEERING).write_text(json.dumps(said) + "\n")
 
 
 def _defaults() -> dict[str, Any]:

@@ -5,7 +5,6 @@ Adapters saved by PEFT from AutoModel and from AutoModelForCausalLM name the sam
 prefixes; both load.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -21,13 +20,14 @@ from transformers import PreTrainedModel
 
 from kveraser_core.model.adapter_files import (
     CONFIG,
-    LOOKAHEAD,
+    PUBLISHED,
     STEERING,
     WEIGHTS,
     AdapterError,
-    read_lookahead,
     read_settings,
+    read_steering,
     read_weights,
+    write_steering,
 )
 
 _ADAPTER = "eraser"
@@ -47,14 +47,16 @@ class Adapter:
     """One eraser on one backbone.
 
     `weights` are its LoRA weights by module path below the decoder and `lora_A` or `lora_B`:
-    `[rank, in]` and `[out, rank]`. `lookahead` is how many tokens behind a span it is run over at most;
-    `None` for an eraser that is run over the span's own tokens, as in the paper.
+    `[rank, in]` and `[out, rank]`. It was trained for the erase method `method`; `lookahead` is how many tokens
+    after a span it is run over at most, `None` for one that is run over the span's own tokens, as in the paper.
     """
 
-    def __init__(self, source: str, config: LoraConfig, switches: list[_Switch], lookahead: int | None) -> None:
+    def __init__(
+        self, source: str, config: LoraConfig, switches: list[_Switch], method: str, lookahead: int | None
+    ) -> None:
         self.source = source
         self.config = config
-        self.lookahead = lookahead
+        self.method, self.lookahead = method, lookahead
         self._switches = switches
         self.weights: dict[tuple[str, str], nn.Parameter] = {
             (switch.path, which): getattr(switch.adapted, which)[_ADAPTER].weight
@@ -92,8 +94,7 @@ class Adapter:
             for (path, which), weight in self.weights.items()
         }
         save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-        if self.lookahead is not None:
-            (folder / STEERING).write_text(json.dumps({LOOKAHEAD: self.lookahead}) + "\n")
+        write_steering(folder, self.method, self.lookahead)
 
 
 def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype | None = None) -> Adapter:
@@ -106,8 +107,8 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     config = read_settings(folder, source)
     modules = dict(model.get_decoder().named_modules())
     weights = read_weights(folder, source, config, modules, {dtype, model.dtype})
-    lookahead = read_lookahead(folder, source)
-    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype, lookahead)
+    method, lookahead = read_steering(folder, source)
+    adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype, method, lookahead)
     for key, weight in adapter.weights.items():
         weight.data.copy_(weights[key])
     return adapter
@@ -119,6 +120,7 @@ def add_lora(
     paths: list[str],
     source: str,
     dtype: torch.dtype | None = None,
+    method: str = PUBLISHED,
     lookahead: int | None = None,
 ) -> Adapter:
     """A new LoRA adapter on the modules `paths` below the model's decoder, switched off.
@@ -141,7 +143,7 @@ def add_lora(
     for path in paths:
         parent, _, name = path.rpartition(".")
         switches.append(_Switch(path, decoder.get_submodule(parent), name, plain[path], tree.get_submodule(path)))
-    adapter = Adapter(source, config, switches, lookahead)
+    adapter = Adapter(source, config, switches, method, lookahead)
     for weight in adapter.weights.values():
         weight.data = weight.data.to(dtype or model.dtype)
         weight.requires_grad_(False)

@@ -1,16 +1,13 @@
-"""The backbone: one frozen model, its tokenizer and its eraser, on a device.
+"""The backbone: one frozen model with its tokenizer, its engine and its eraser.
 
-Token ids go in with a cache, hidden states and logits come out; the cache receives the new tokens'
-states. Passes of different sessions take turns, so that an eraser is never on during another's pass.
-It knows nothing about documents or questions.
+Token ids go in with a cache, hidden states and logits come out; the cache gets the new tokens' keys and values. It
+knows nothing about documents or questions.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,20 +15,14 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from kveraser_core.cache.editable_cache import EditableCache
-from kveraser_core.cache.rotation import Turns
-from kveraser_core.cache.view import Rewrite
 from kveraser_core.documents.spans import TokenMap
-from kveraser_core.engines import attention
-from kveraser_core.engines.cpu.block_pass import BlockPass
-from kveraser_core.engines.cpu.packed_linear import pack
-from kveraser_core.engines.cpu.row_pass import RowPass
-from kveraser_core.engines.torch import DecoderPass
+from kveraser_core.engines.batch import Segment
+from kveraser_core.engines.engine import choose_engine
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model import packaged
 from kveraser_core.model.adapters import Adapter, load_adapter
 from kveraser_core.model.generate_guard import guard
 from kveraser_core.model.loading import UnsupportedModel, check_supported, load_files, loading
-from kveraser_core.sessions.lock import PATIENCE_S, SessionBusy
 
 _ASSETS = [folder / "assets" / "erasers" for folder in Path(__file__).parents[1:3]]
 
@@ -54,13 +45,7 @@ class Backbone:
                 f"{name} has no fast tokenizer, which maps tokens back to characters: use another."
             )
         self.model = model.eval().requires_grad_(False)
-        self._row_pass: RowPass | None = None
-        self._pass: Any = None
-        if model.device.type == "cpu":
-            turns = Turns.of(model)
-            self._row_pass = RowPass.of(model, turns)
-            self._pass = BlockPass.of(model, turns) or DecoderPass(model)
-        self._low_rank: tuple[Adapter, Any] | None = None
+        self.engine = choose_engine(model)
         guard(model)
         self.tokenizer = deepcopy(tokenizer)  # encoding text as data changes its state
         self.breaks = _breaks(tokenizer)
@@ -68,8 +53,6 @@ class Backbone:
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
         self.lock = threading.RLock()
-        self._given_back, self._in_use = threading.Condition(self.lock), 0
-        self._erasing = False
         ends = model.generation_config.eos_token_id if model.generation_config else None
         ends = ends if isinstance(ends, list) else [ends, tokenizer.eos_token_id]
         self.end_ids = frozenset(end for end in ends if end is not None)
@@ -100,22 +83,11 @@ class Backbone:
                 weight.data = weight.data.clone()
         with loading(name, "it does not run"):
             backbone = cls(loaded, tokenizer, name)
-            pack(loaded)
-            backbone.warm_up()
+            backbone.engine.warm_up()
         shipped = shipped_eraser(packaged.SLUG) if model is None else None
         if eraser or shipped:
             backbone.load_eraser(eraser or shipped or "")
         return backbone
-
-    def warm_up(self) -> None:
-        """Run a few tokens, so that what is compiled for them is there when a document comes.
-
-        The first time on a machine that takes some 30 seconds, later half of one.
-        """
-        if isinstance(self._pass, BlockPass) or self._row_pass:
-            cache = self.new_cache(3)
-            self.encode([0, 0], cache, wanted=1)
-            self.logits(self.encode([0], cache, wanted=1))
 
     def load_eraser(self, source: str | Path) -> None:
         """Load the adapter at `source`, a folder or hub id, as the eraser.
@@ -124,19 +96,26 @@ class Backbone:
         """
         with self.lock:
             eraser = load_adapter(self.model, source)
-            if self._pass:
-                self._low_rank_of(eraser)  # now, so that the first erase need not
+            self.engine.use_eraser(eraser)
             self.eraser = eraser
 
-    @property
-    def row_bytes(self) -> int | None:
-        """Bytes of the layers' weights that a pass of one token reads, where that is not what longer passes read."""
-        return self._row_pass.nbytes if self._row_pass else None
+    def has_eraser(self, method: str) -> bool:
+        """Whether there is an eraser that was trained for `method`."""
+        return self.eraser is not None and self.eraser.method == method
 
-    @property
-    def head_bytes(self) -> int | None:
-        """Bytes of the output embedding that one token's logits read, where that is not what more tokens' read."""
-        return self._row_pass.head_bytes if self._row_pass else None
+    def eraser_for(self, method: str) -> Adapter:
+        """The eraser that was trained for `method`. Raises `MissingEraser` where there is none."""
+        if self.eraser is None:
+            raise MissingEraser(
+                f"No eraser is loaded for {self.name}: give one trained for {method} with --eraser, or use another "
+                "erase method."
+            )
+        if self.eraser.method != method:
+            raise MissingEraser(
+                f"The eraser {self.eraser.source} was trained for {self.eraser.method}: give one trained for "
+                f"{method} with --eraser, or use another erase method."
+            )
+        return self.eraser
 
     @property
     def device(self) -> torch.device:
@@ -164,107 +143,23 @@ class Backbone:
         with self.lock:
             return self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
 
-    @torch.inference_mode()
-    def encode(
-        self,
-        token_ids: Sequence[int],
-        cache: EditableCache,
-        wanted: int | None = None,
-        rewrites: Sequence[Rewrite] = (),
-    ) -> Tensor:
-        """Run tokens behind those in `cache`, which receives their states.
+    def encode(self, token_ids: Sequence[int], cache: EditableCache, num_outputs: int | None = None) -> Tensor:
+        """Append tokens to `cache`, which gets their keys and values.
 
-        Returns the hidden states of the last `wanted` tokens, of all by default: `[wanted, hidden]`. Fewer cost
-        less: the last layer goes on with these only. A pass of an erase, `rewrites`, is done before, in the same
-        pass where the device has one that can.
+        The result is the hidden states of the last `num_outputs` tokens, of all by default: `[num_outputs, hidden]`.
+        Fewer cost less. Raises `CacheFull`.
         """
-        wanted = len(token_ids) if wanted is None else wanted
+        return self.forward([Segment(token_ids)], cache, len(token_ids) if num_outputs is None else num_outputs)
+
+    def forward(self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int) -> Tensor:
+        """One forward pass, as in `Engine.forward`. Passes of different sessions take turns."""
         with self.lock:
-            if rewrites and isinstance(self._pass, BlockPass):
-                eraser = self._low_rank_of(self.needed_eraser) if any(part.erasing for part in rewrites) else None
-                return self._pass(token_ids, cache, wanted, eraser, rewrites)
-            if rewrites:
-                self.rewrite(rewrites, cache)
-            if self._row_pass and len(token_ids) == wanted == 1 and not self._erasing and self._row_pass.takes(cache):
-                return self._row_pass(token_ids[0], cache)
-            if self._pass:
-                eraser = self._low_rank_of(self.needed_eraser) if self._erasing else None
-                return self._pass(token_ids, cache, wanted, eraser)
-            if self.model.config._attn_implementation != attention.NAME:
-                raise UnsupportedModel(
-                    f"{self.name} runs with {self.model.config._attn_implementation} attention, which does not know "
-                    f'what is erased: call model.set_attn_implementation("{attention.NAME}") first.'
-                )
-            ids = torch.tensor([token_ids], device=self.device)
-            positions = cache.positions(len(token_ids)).to(self.device)[None]
-            out = self.model.get_decoder()(
-                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
-            )
-            return out.last_hidden_state[0, len(token_ids) - wanted :]
+            return self.engine.forward(batch, cache, num_outputs)
 
-    def rewrite(self, rewrites: Sequence[Rewrite], cache: EditableCache) -> None:
-        """Do a pass of an erase. Raises `MissingEraser` where it needs one and there is none."""
-        if isinstance(self._pass, BlockPass):
-            self.encode([], cache, 0, rewrites)
-            return
-        for part in rewrites:
-            with cache.rewriting(part.slots, part.layout), self.erasing() if part.erasing else nullcontext():
-                self.encode(part.ids, cache, wanted=0)
-
-    @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         """The next-token logits of hidden states: `[tokens, hidden]` to `[tokens, vocabulary]`."""
         with self.lock:
-            if self._row_pass and len(hidden) == 1:
-                return self._row_pass.logits(hidden)
-            return self.model.get_output_embeddings()(hidden)
-
-    @property
-    def needed_eraser(self) -> Adapter:
-        """The eraser. Raises `MissingEraser` without one."""
-        if self.eraser is None:
-            raise MissingEraser(
-                f"No eraser is loaded for {self.name}: give one with --eraser, or use another erase method."
-            )
-        return self.eraser
-
-    @contextmanager
-    def erasing(self) -> Iterator[None]:
-        """Passes inside this block run with the eraser on. Raises `MissingEraser` without one."""
-        eraser = self.needed_eraser
-        with self.lock:
-            if self._pass is None:
-                if not self._given_back.wait_for(lambda: not self._in_use, PATIENCE_S):
-                    raise SessionBusy("A cache of this model is open, with which the eraser cannot be on: close it.")
-                with eraser.active():
-                    yield
-                return
-            self._erasing = True
-            try:
-                yield
-            finally:
-                self._erasing = False
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """The caller's own passes through `model` inside this block are those of the model without an eraser.
-
-        Where an erase swaps the model's modules it waits for the end of the block, `PATIENCE_S` at most.
-        """
-        with self.lock:
-            self._in_use += 1
-        try:
-            yield
-        finally:
-            with self._given_back:
-                self._in_use -= 1
-                self._given_back.notify_all()
-
-    def _low_rank_of(self, eraser: Adapter) -> Any:
-        """What `eraser` adds to the projections, as passes take it; made once."""
-        if self._low_rank is None or self._low_rank[0] is not eraser:
-            self._low_rank = eraser, self._pass.low_rank(eraser)
-        return self._low_rank[1]
+            return self.engine.logits(hidden)
 
 
 def _breaks(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:

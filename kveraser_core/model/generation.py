@@ -1,7 +1,7 @@
 """Prefill and decoding over an editable cache, with their timings.
 
-Token ids go in, token ids and text come out. Everything written behind the given cache is cut off again
-by the caller; this module knows nothing about documents or erase methods.
+Token ids go in, token ids and text come out. Everything appended to the given cache is cut off again by
+the caller; this module knows nothing about documents or erase methods.
 """
 
 import time
@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from kveraser_core.cache.editable_cache import EditableCache, synchronize
-from kveraser_core.cache.view import Rewrite
+from kveraser_core.engines.batch import Segment
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model.backbone import Backbone
 
@@ -69,7 +69,7 @@ def prefill(
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Encode `token_ids` behind `cache`, `CHUNK` tokens at a time.
+    """Append `token_ids` to `cache`, `CHUNK` tokens at a time.
 
     `progress` is called with the tokens done and their total. Raises `Cancelled` between two chunks when
     `cancelled` says so.
@@ -78,7 +78,7 @@ def prefill(
     for start in range(0, total, CHUNK):
         if cancelled():
             raise Cancelled("Reading was cancelled: load the document again to go on.")
-        backbone.encode(token_ids[start : start + CHUNK], cache, wanted=0)
+        backbone.encode(token_ids[start : start + CHUNK], cache, num_outputs=0)
         if progress:
             synchronize(backbone.device)
             progress(min(start + CHUNK, total), total)
@@ -89,23 +89,23 @@ def generate(
     cache: EditableCache,
     prompt_ids: Sequence[int],
     sampling: Sampling,
-    rewrites: Sequence[Rewrite] = (),
+    step: Sequence[Segment] = (),
 ) -> Iterator[str | Generated]:
     """Encode `prompt_ids` after `cache` and answer: a piece of text a token, which may be empty, then a `Generated`.
 
-    The cache is as it was when the iterator ends or is closed, but for `rewrites`, which are done with the
-    prompt and stay.
+    The cache is as it was when the iterator ends or is closed, but for a `step` of an edit, which is run together
+    with the prompt and stays.
     """
     choose = _chooser(sampling, backbone.device)
     text = _TextStream(backbone, sampling.stop)
     ids: list[int] = []
     with cache.appending():
         started = time.perf_counter()
-        if rewrites and len(prompt_ids) > CHUNK:
-            backbone.rewrite(rewrites, cache)
-            rewrites = ()
+        if step and len(prompt_ids) > CHUNK:
+            backbone.forward(step, cache, 0)
+            step = ()
         prefill(backbone, prompt_ids[:-CHUNK], cache)
-        hidden = backbone.encode(prompt_ids[-CHUNK:], cache, 1, rewrites)
+        hidden = backbone.forward([*step, Segment(prompt_ids[-CHUNK:])], cache, 1)
         synchronize(backbone.device)
         read = time.perf_counter()
         ids.append(choose(backbone.logits(hidden)[0], ids))
@@ -130,7 +130,7 @@ def generate(
 def answer_logits(
     backbone: Backbone, cache: EditableCache, prompt_ids: Sequence[int], answer_ids: Sequence[int]
 ) -> Tensor:
-    """The logits with which `answer_ids` would follow `prompt_ids` behind `cache`: `[answer, vocabulary]`."""
+    """The logits with which `answer_ids` would follow `prompt_ids` after `cache`: `[answer, vocabulary]`."""
     with cache.appending():
         prefill(backbone, prompt_ids[:-1], cache)
         hidden = backbone.encode([prompt_ids[-1], *answer_ids[:-1]], cache)

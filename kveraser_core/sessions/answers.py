@@ -12,6 +12,7 @@ FIGURES = ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", 
 class Answer:
     """What one method answered, and what it took.
 
+    `ran` is the method that really ran: full recompute where `method` would have recomputed the whole suffix anyway.
     Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer. Where the
     erase went through the model together with a question, `erase_s` is `None` and that question's second covers both.
     `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
@@ -33,6 +34,7 @@ class Answer:
     agreement: float | None = None
     kl: float | None = None
     error: KVEraserError | None = None
+    ran: str = ""
 
     @property
     def failure(self) -> str | None:

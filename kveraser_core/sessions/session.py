@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kveraser_core.cache.editable_cache import EditableCache, synchronize
-from kveraser_core.cache.view import Rewrite
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, TokenMap, check_span, merge_spans
 from kveraser_core.errors import KVEraserError
-from kveraser_core.methods import METHODS, get_method
-from kveraser_core.methods.base import ErasedCache, kept
+from kveraser_core.methods import METHODS, get_method, make_plan, usable
+from kveraser_core.methods.apply import EditedCache, apply
+from kveraser_core.methods.plan import kept_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.model.prompts import Turn
@@ -29,6 +29,8 @@ from kveraser_core.sessions.lock import SessionLock
 from kveraser_core.sessions.window import check_fits
 
 REFERENCE = "full_recompute"
+DEFAULTS = ("kveraser_repair", "kveraser", "local_repair")
+"""The methods that are used where none is named: the first that there is an eraser for."""
 HISTORY = 100
 """How many changes can be taken back."""
 
@@ -51,14 +53,17 @@ class ErasedSpan:
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """The erased cache that is in force, and the seconds that it took, but for a pass `joined` to a question's."""
+class _ActiveEdit:
+    """The edit in force: what was asked for and the cache it gave.
+
+    It took `seconds`, without a step that is `fused` with a question's prefill.
+    """
 
     method: str
     slots: tuple[Span, ...]
-    erased: ErasedCache
+    edited: EditedCache
     seconds: float
-    joined: bool
+    fused: bool
 
 
 class DocumentSession:
@@ -73,7 +78,7 @@ class DocumentSession:
         self._spans: tuple[Span, ...] = ()
         self._before: deque[tuple[Span, ...]] = deque(maxlen=HISTORY)
         self._after: deque[tuple[Span, ...]] = deque(maxlen=HISTORY)
-        self._standing: _Standing | None = None
+        self._active: _ActiveEdit | None = None
 
     @classmethod
     def load(
@@ -90,8 +95,9 @@ class DocumentSession:
 
     @property
     def default_method(self) -> str:
-        """`kveraser` where an eraser is loaded, else the best method that needs none."""
-        return "kveraser" if self.backbone.eraser else "local_repair"
+        """The best of the methods that the backbone has the eraser for."""
+        names = usable(self.backbone)
+        return next(name for name in DEFAULTS if name in names)
 
     @property
     def spans(self) -> list[ErasedSpan]:
@@ -101,8 +107,7 @@ class DocumentSession:
     @property
     def kept_ids(self) -> list[int]:
         """The token ids of what the model has read, without what is erased."""
-        pieces = kept(self._context, self._spans)
-        return [token for piece in pieces for token in self._context.ids[piece.start : piece.end]]
+        return kept_ids(self._context.ids, self._spans)
 
     @property
     def tokens(self) -> int:
@@ -118,8 +123,8 @@ class DocumentSession:
     def memory_bytes(self) -> int:
         """Bytes that the session's caches take, with the room that they keep for questions and answers."""
         caches = {self._context.cache}
-        if standing := self._standing:
-            caches.add(standing.erased.cache)
+        if active := self._active:
+            caches.add(active.edited.cache)
         return sum(cache.memory_bytes for cache in caches)
 
     def question_ids(self, question: str, history: Sequence[Turn] = ()) -> list[int]:
@@ -148,14 +153,14 @@ class DocumentSession:
         """
         name = method or self.default_method
         with self._lock.held():
-            erased, ids = self._apply(name, self._spans).erased.cache, self.kept_ids
-            if erased.next_position != len(ids):
+            cache, ids = self._apply(name, self._spans).edited.cache, self.kept_ids
+            if cache.next_position != len(ids):
                 raise NoCache(
                     f"{name} leaves no cache of just what is not erased: name a method that erases and closes the "
                     "gap, such as local_repair."
                 )
-            with self.backbone.unchanged(), erased.lent(ids) as cache, self._lock.resting():
-                yield cache
+            with cache.lent(ids) as lent, self._lock.resting():
+                yield lent
 
     @property
     def tokens_behind(self) -> int:
@@ -241,19 +246,19 @@ class DocumentSession:
         with self._lock.held():
             name = method or self.default_method
             prompt_ids = self.question_ids(question, history)
-            standing = self._apply(name, self._spans, asking=True)
-            erased, left = standing.erased, standing.erased.left
+            active = self._apply(name, self._spans, asking=True)
+            edited, step = active.edited, active.edited.pending
             try:
                 fitting = self._fit(sampling, prompt_ids)
-                for piece in generate(self.backbone, erased.cache, prompt_ids, fitting, left):
-                    erased.left = ()
+                for piece in generate(self.backbone, edited.cache, prompt_ids, fitting, step):
+                    edited.pending = ()
                     if isinstance(piece, Generated):
-                        answer = _answer(question, standing, piece, left)
+                        answer = _answer(question, active, piece, bool(step))
                     else:
                         with self._lock.resting():
                             yield piece
             finally:
-                if erased.left:
+                if edited.pending:
                     self._release()
         yield answer
 
@@ -279,12 +284,12 @@ class DocumentSession:
                 for name in names:
                     self._release()
                     try:
-                        standing = self._apply(name, self._spans)
+                        active = self._apply(name, self._spans)
                     except KVEraserError as error:
                         with self._lock.resting():
                             yield Answer(name, question, error=error)
                         continue
-                    cache = standing.erased.cache
+                    cache = active.edited.cache
                     *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))
                     assert isinstance(generated, Generated)
                     scores: tuple[float | None, float | None] = (None, None)
@@ -294,7 +299,7 @@ class DocumentSession:
                     if reference:
                         ids, expected = reference
                         scores = agreement(expected, answer_logits(self.backbone, cache, prompt_ids, ids))
-                    answer = _answer(question, standing, generated, (), *scores)
+                    answer = _answer(question, active, generated, False, *scores)
                     with self._lock.resting():
                         yield answer
             finally:
@@ -303,8 +308,8 @@ class DocumentSession:
     def _fit(self, sampling: Sampling | None, prompt_ids: Sequence[int]) -> Sampling:
         """`sampling` with no more answer tokens than there is room for."""
         wanted = sampling or Sampling()
-        used = self._standing.erased.cache.length if self._standing else len(self._context.ids)
-        capacity = self._standing.erased.cache.capacity if self._standing else self._context.cache.capacity
+        used = self._active.edited.cache.length if self._active else len(self._context.ids)
+        capacity = self._active.edited.cache.capacity if self._active else self._context.cache.capacity
         room = capacity - used - len(prompt_ids) + 1
         if room < 1:
             raise QuestionError("There is no room left for an answer: ask a shorter question.")
@@ -344,48 +349,51 @@ class DocumentSession:
         self._spans = source.pop()
         return True
 
-    def _apply(self, method: str, spans: tuple[Span, ...], asking: bool = False) -> _Standing:
-        """The erased cache of `method`, made unless it is in force already; a pass may be left if `asking`."""
-        named = get_method(method)
-        standing = self._standing
-        if standing and (standing.method, standing.slots) == (method, spans):
-            return standing
+    def _apply(self, method: str, spans: tuple[Span, ...], asking: bool = False) -> _ActiveEdit:
+        """The edit by `method`, made unless it is in force already; a step may be left pending if `asking`."""
+        active = self._active
+        if active and (active.method, active.slots) == (method, spans):
+            return active
+        named, context = get_method(method), self._context
         self._release()
-        device, way = self.backbone.device, named if spans else METHODS["none"]
         started = time.perf_counter()
-        erased = way.begin(self._context, spans) if asking else way.erase(self._context, spans)
-        synchronize(device)
-        self._standing = _Standing(method, spans, erased, time.perf_counter() - started, bool(erased.left))
-        return self._standing
+        edited = apply(
+            make_plan(named, context.ids, spans, self.backbone), context.cache, self.backbone, defer=asking
+        )
+        synchronize(self.backbone.device)
+        seconds = time.perf_counter() - started
+        self._active = _ActiveEdit(method, spans, edited, seconds, fused=bool(edited.pending))
+        return self._active
 
     def _release(self) -> float:
-        if self._standing:
-            self._standing.erased.release()
-            self._standing = None
+        if self._active:
+            self._active.edited.release()
+            self._active = None
         return 0.0
 
 
 def _answer(
     question: str,
-    standing: _Standing,
+    active: _ActiveEdit,
     generated: Generated,
-    left: Sequence[Rewrite],
+    fused: bool = False,
     agreed: float | None = None,
     kl: float | None = None,
 ) -> Answer:
-    """What was answered; with a pass `left` of the erase, that has been read with the question."""
+    """What was answered from the active edit; its last step went through the model with the question if `fused`."""
     return Answer(
-        method=standing.method,
+        method=active.method,
+        ran=active.edited.method,
         question=question,
         text=generated.text.strip(),
         token_ids=tuple(generated.token_ids),
         finished=generated.finished,
-        erase_s=None if standing.joined else standing.seconds,
-        question_prefill_s=generated.question_prefill_s + (standing.seconds if left else 0),
+        erase_s=None if active.fused else active.seconds,
+        question_prefill_s=generated.question_prefill_s + (active.seconds if fused else 0),
         first_token_s=generated.first_token_s,
         decode_s=generated.decode_s,
         decode_tokens_per_s=generated.decode_tokens_per_s,
-        extra_bytes=standing.erased.extra_bytes,
+        extra_bytes=active.edited.extra_bytes,
         agreement=agreed,
         kl=kl,
     )

@@ -1,14 +1,13 @@
 """The loss of an eraser: how far answers from the edited caches are from those of full recompute.
 
-For one context: the frozen backbone reads the document with its spans, and again without them (the
-teacher, which never sees a span). The passes of an erase method are run with gradients to the eraser's
-weights; the questions, with their answers, are read behind both caches in one packed pass each, and the
-loss is KL(teacher || student) on the answers' tokens.
+For one context: the frozen backbone prefills the document with its spans, and full recompute without them is the
+teacher, which never sees a span. The steps of an erase method's plan are run with gradients to the eraser's weights.
+The questions with their answers go through the model after both caches, in one packed pass each, and the loss is
+KL(teacher || student) on the answers' tokens.
 """
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -17,14 +16,17 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from kveraser_core.cache.editable_cache import EditableCache
-from kveraser_core.cache.view import Layout, Rewrite, laid_out
-from kveraser_core.methods import METHODS
-from kveraser_core.methods.base import close_gaps
-from kveraser_core.methods.kveraser import KVEraser
+from kveraser_core.cache.rotation import KeyRotation
+from kveraser_core.cache.view import AttentionView, viewed
+from kveraser_core.documents.spans import Span
+from kveraser_core.engines.batch import Segment
+from kveraser_core.methods import METHODS, REFERENCE, EraseMethod, make_plan
+from kveraser_core.methods.apply import apply
+from kveraser_core.model.adapters import Adapter
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate
 from kveraser_core.model.prompts import Prompt
-from kveraser_core.sessions.context import read_context
+from kveraser_core.sessions.context import Context, read_context
 from kveraser_core.tasks.examples import Example
 
 _OWN_ANSWER = 10
@@ -39,18 +41,18 @@ class _PastLayer(CacheLayerMixin):
 
     is_croppable = False
 
-    def __init__(self, number: int, keys: Tensor, values: Tensor, layout: Layout | None) -> None:
+    def __init__(self, number: int, keys: Tensor, values: Tensor, view: AttentionView | None) -> None:
         super().__init__()
-        self.number, self.past, self.layout = number, (keys, values), layout
+        self.number, self.past, self.view = number, (keys, values), view
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         raise NotImplementedError
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Any, Tensor]:
-        if self.layout:
-            key_states = self.layout.joining(key_states, self.number)
-        keys = laid_out(torch.cat((self.past[0], key_states), dim=2), self.layout)
+        if self.view:
+            key_states = self.view.stored(key_states, self.number)
+        keys = viewed(torch.cat((self.past[0], key_states), dim=2), self.view)
         return keys, torch.cat((self.past[1], value_states), dim=2)
 
     def get_seq_length(self) -> int:
@@ -63,51 +65,57 @@ class _PastLayer(CacheLayerMixin):
         return -1
 
 
-class _RewrittenLayer(_PastLayer):
+class _OverwrittenLayer(_PastLayer):
     """A layer's past, over some slots of which new tokens are written with gradients."""
 
-    def __init__(self, number: int, keys: Tensor, values: Tensor, layout: Layout, slots: Tensor) -> None:
-        super().__init__(number, keys, values, layout)
+    def __init__(self, number: int, keys: Tensor, values: Tensor, view: AttentionView, slots: Tensor) -> None:
+        super().__init__(number, keys, values, view)
         self.slots = slots
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Any, Tensor]:
         keys, values = self.past
         self.past = keys.index_copy(2, self.slots, key_states), values.index_copy(2, self.slots, value_states)
-        return laid_out(self.past[0], self.layout), self.past[1]
+        return viewed(self.past[0], self.view), self.past[1]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.get_seq_length(), 0
 
 
 class Distiller:
-    """Makes the loss of examples for one backbone and the erase methods that use an eraser."""
+    """Makes the loss of examples for one backbone and the erase methods that use its eraser."""
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
-        self.methods = [method for method in METHODS.values() if isinstance(method, KVEraser)]
+    def __init__(self, backbone: Backbone, eraser: Adapter) -> None:
+        self.backbone, self.eraser = backbone, eraser
+        self.methods = [method for method in METHODS.values() if method.eraser == eraser.method]
         self.prompt = Prompt(backbone)
 
-    def loss(self, example: Example, method: KVEraser) -> Tensor:
+    def loss(self, example: Example, method: EraseMethod) -> Tensor:
         """The mean KL in nats over the answers' tokens, a scalar with gradients to the eraser's weights.
 
-        0 where so little stands behind the spans that the erase is full recompute.
-
-        The first question is answered by the teacher itself, as it is when methods are measured; the
-        others have the answers of the example.
+        0 where so little follows the spans that the erase is full recompute. The first question is answered by the
+        teacher itself, as it is when methods are measured; the others have the answers of the example.
         """
         with torch.no_grad():
             context = read_context(self.backbone, example.ids)
             spans = [span.shifted(context.document_start) for span in example.spans]
-            if method.exact(context, spans):
+            plan = make_plan(method, context.ids, spans, self.backbone)
+            if plan.method == REFERENCE.name:
                 return torch.zeros(())
-            exact = close_gaps(context, spans, recompute=len(context.ids))
-            packed = _Packed(self._turns(example, exact))
-            teacher = self._logits(_states(exact), exact.next_position, packed)
-        states, layout = _states(context.cache), method.layout(context, spans)
-        for rewrite in chain.from_iterable(method.passes(context, spans)):
-            states = self._rewritten(states, rewrite)
-        next_position = len(context.ids) - sum(map(len, spans))
-        return _kl(teacher, self._logits(states, next_position, packed, layout))
+            packed, teacher = self._teacher(example, context, spans)
+        states = _states(context.cache)
+        for segment in chain.from_iterable(plan.steps):
+            states = self._overwritten(states, segment, context.cache.rotation)
+        view = AttentionView(context.cache.rotation, plan.view) if plan.view else None
+        return _kl(teacher, self._logits(states, plan.next_position, packed, view))
+
+    def _teacher(self, example: Example, context: Context, spans: Sequence[Span]) -> tuple["_Packed", Tensor]:
+        """The questions with their answers, and the logits of full recompute for them."""
+        exact = apply(make_plan(REFERENCE, context.ids, spans, self.backbone), context.cache, self.backbone)
+        try:
+            packed = _Packed(self._turns(example, exact.cache))
+            return packed, self._logits(_states(exact.cache), exact.cache.next_position, packed)
+        finally:
+            exact.release()
 
     def _turns(self, example: Example, exact: EditableCache) -> list[tuple[list[int], list[int]]]:
         """Every question with its answer, as token ids."""
@@ -123,30 +131,32 @@ class Distiller:
             turns.append((asked, answer))
         return turns
 
-    def _rewritten(self, states: States, rewrite: Rewrite) -> States:
-        """`states` with those that a pass of the erase writes, with gradients to the eraser's weights."""
-        slots = torch.tensor(rewrite.slots)
-        layout = replace(rewrite.layout, queries=slots)
+    def _overwritten(self, states: States, segment: Segment, rotation: KeyRotation) -> States:
+        """`states` with those that a segment of a step writes, with gradients to the eraser's weights."""
+        slots = torch.tensor(segment.slots)
+        view = AttentionView(rotation, segment.view, queries=slots)
         targets = slots.to(self.backbone.device)
-        layers = [_RewrittenLayer(number, *pair, layout, targets) for number, pair in enumerate(states)]
-        with self.backbone.needed_eraser.active() if rewrite.erasing else nullcontext():
-            self._forward(rewrite.ids, slots, layers, None)
+        layers = [_OverwrittenLayer(number, *pair, view, targets) for number, pair in enumerate(states)]
+        with self.eraser.active() if segment.eraser else nullcontext():
+            self._forward(segment.ids, slots, layers, None)
         return [layer.past for layer in layers]
 
-    def _logits(self, states: States, next_position: int, packed: "_Packed", layout: Layout | None = None) -> Tensor:
+    def _logits(
+        self, states: States, next_position: int, packed: "_Packed", view: AttentionView | None = None
+    ) -> Tensor:
         """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
-        layers = [_PastLayer(number, *pair, layout) for number, pair in enumerate(states)]
+        layers = [_PastLayer(number, *pair, view) for number, pair in enumerate(states)]
         positions = packed.offsets + next_position
         mask = packed.mask(layers[0].get_seq_length(), self.backbone.device)
         hidden = self._forward(packed.ids, positions, layers, mask)
         return self.backbone.model.get_output_embeddings()(hidden[packed.predicting]).float()
 
     def _forward(
-        self, ids: list[int], positions: Tensor, layers: Sequence[_PastLayer], mask: Tensor | None
+        self, ids: Sequence[int], positions: Tensor, layers: Sequence[_PastLayer], mask: Tensor | None
     ) -> Tensor:
         device = self.backbone.device
         out = self.backbone.model.get_decoder()(
-            input_ids=torch.tensor([ids], device=device),
+            input_ids=torch.tensor([list(ids)], device=device),
             position_ids=positions[None].to(device),
             attention_mask=mask,
             past_key_values=Cache(layers=list(layers)),

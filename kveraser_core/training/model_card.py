@@ -20,7 +20,7 @@ def write_model_card(out: Path, model: str, recipe: Recipe, data: list[str], sha
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows]
     smooth = [sum(losses[max(n - _WINDOW, 0) : n]) / min(n, _WINDOW) for n in range(1, len(losses) + 1)]
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 4), view="constrained")
     axes.plot(losses, alpha=0.25)
     axes.plot(smooth)
     axes.set(xlabel="step", ylabel="KL to full recompute, nats a token", yscale="log")

@@ -4,15 +4,14 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
 
 @dataclass(frozen=True)
 class Recipe:
     """One training run.
 
-    `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser is run
-    over `lookahead` tokens behind a span. A step's contexts go to the methods that use an eraser in turn.
+    `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser is trained for
+    `method`; for `kveraser_lookahead` it is run over `lookahead` tokens after a span. A step's contexts go in turn to
+    the methods that use such an eraser.
     """
 
     steps: int = 1000
@@ -26,6 +25,7 @@ class Recipe:
     clip: float = 1.0
     rank: int = 16
     alpha: int = 32
+    method: str = "kveraser_lookahead"
     lookahead: int = 32
     shortest: int = 200
     longest: int = 700

@@ -15,13 +15,14 @@ import torch
 from accelerate import Accelerator
 from peft import LoraConfig
 
-from kveraser_core.engines.cpu.packed_linear import unpack
+from kveraser_core.engines.batch import PROJECTIONS
+from kveraser_core.model.adapter_files import LOOKAHEAD
 from kveraser_core.model.adapters import Adapter, add_lora, load_adapter
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
 from kveraser_core.training.distill import Distiller
 from kveraser_core.training.mixture import Mixture
-from kveraser_core.training.recipe import PROJECTIONS, Recipe
+from kveraser_core.training.recipe import Recipe
 
 METRICS = "metrics.jsonl"
 _NOISE = 1e-3
@@ -44,14 +45,13 @@ def train(
     """
     accelerator = Accelerator(cpu=backbone.device.type == "cpu")
     out.mkdir(parents=True, exist_ok=True)
-    unpack(backbone.model)
     eraser = backbone.eraser = _eraser(backbone, recipe, start_from)
     weights = list(eraser.weights.values())
     for weight in weights:
         weight.requires_grad_(True)
     betas = recipe.beta1, recipe.beta2
     optimizer = torch.optim.AdamW(weights, recipe.learning_rate, betas, weight_decay=recipe.weight_decay)
-    distiller = Distiller(backbone)
+    distiller = Distiller(backbone, eraser)
     done = load_checkpoint(out, eraser, optimizer)
     _forget_metrics_after(out / METRICS, done)
     for step in range(done, recipe.steps):
@@ -109,8 +109,10 @@ def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adap
         base_model_name_or_path=backbone.name,
     )
     modules = backbone.model.get_decoder().named_modules()
-    paths = [path for path, _ in modules if path.rpartition(".")[2] in PROJECTIONS]
-    return add_lora(backbone.model, config, paths, "training", torch.float32, recipe.lookahead)
+    adapted = tuple(name for group in PROJECTIONS for name in group)
+    paths = [path for path, _ in modules if path.endswith(adapted)]
+    lookahead = recipe.lookahead if recipe.method == LOOKAHEAD else None
+    return add_lora(backbone.model, config, paths, "training", torch.float32, recipe.method, lookahead)
 
 
 def _learning_rate(recipe: Recipe, step: int) -> float:

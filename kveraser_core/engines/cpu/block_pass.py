@@ -1,8 +1,7 @@
 """A block of tokens through a model in bf16, a compiled call a layer: what reading, erasing and asking do.
 
-It takes the place of `DecoderPass` on CPUs that multiply bf16 in vector registers and have no matrix tiles
-(AMX), for which a library's products are faster. It reads every cache and layout, and knows nothing about
-documents or erase methods.
+It takes the place of the torch engine on CPUs that multiply bf16 in vector registers and have no matrix tiles (AMX),
+for which a library's products are faster.
 """
 
 from collections.abc import Sequence
@@ -15,15 +14,14 @@ from transformers import PreTrainedModel
 
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.rotation import Turns
-from kveraser_core.cache.view import Layout, Piece, Rewrite
+from kveraser_core.cache.view import ALL_SLOTS, Ranges
+from kveraser_core.engines.batch import PROJECTIONS, LowRankWeights, Segment
 from kveraser_core.engines.cpu.bf16 import LOG2_E
 from kveraser_core.engines.cpu.block_attention import GROUP, KEYS
 from kveraser_core.engines.cpu.block_kernels import LayerEraser, LayerWeights, run_layer
 from kveraser_core.engines.cpu.compiled import Array, bits, share_threads
-from kveraser_core.engines.cpu.panels import NOTHING, fits, padded, panels_of, to_panels, use_panels
-from kveraser_core.engines.cpu.row_pass import PROJECTIONS
+from kveraser_core.engines.cpu.panels import NOTHING, fits, padded, to_panels
 from kveraser_core.engines.cpu.vector_code import LANES
-from kveraser_core.model.adapters import Adapter
 
 _NO_ERASER = LayerEraser(*[NOTHING] * len(LayerEraser._fields))
 _STILL = np.array([[1], [0]], np.float32)
@@ -32,19 +30,16 @@ _Block = tuple[int, int, int, int, int, bool]
 
 
 class _Part(NamedTuple):
-    """Tokens of a pass that see the cache in one way, their slots and positions, `[tokens]` each."""
+    """A segment: its tokens, their slots and positions, `[tokens]` each, and what of the cache they attend to."""
 
     ids: Sequence[int]
     slots: Array
     positions: Tensor
-    layout: Layout | None
+    ranges: Ranges
 
 
 class BlockPass:
-    """A model's decoder for blocks of tokens on the CPU, without gradients, batch size 1.
-
-    It brings the layers' weights into panels and holds them together with the model.
-    """
+    """A model's decoder for blocks of tokens on the CPU, with a copy of the layers' weights in panels."""
 
     def __init__(self, model: PreTrainedModel, turns: Turns) -> None:
         decoder: Any = model.get_decoder()
@@ -71,28 +66,19 @@ class BlockPass:
         return cls(model, turns)
 
     def __call__(
-        self,
-        token_ids: Sequence[int],
-        cache: EditableCache,
-        wanted: int,
-        eraser: list[LayerEraser] | None = None,
-        rewrites: Sequence[Rewrite] = (),
+        self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int, eraser: list[LayerEraser] | None
     ) -> Tensor:
-        """Run tokens behind those in `cache`, which gets their states; the last hidden states, `[wanted, hidden]`.
-
-        The tokens of `rewrites` go through the layers in the same pass, and the eraser is on for these only, where
-        they say so.
-        """
+        """The forward pass of `Engine`, all of `batch` in one go through the layers."""
         parts = list[_Part]()
-        for part in sorted(rewrites, key=lambda part: not part.erasing):  # rows that the eraser is on for come first
-            targets = torch.tensor(part.slots)
-            parts.append(_Part(part.ids, targets.numpy(), targets, part.layout))
-        erased = sum(len(part.ids) for part in rewrites if part.erasing)
-        if eraser and not rewrites:
-            erased = len(token_ids)
-        if token_ids:
-            positions = cache.positions(len(token_ids))
-            parts.append(_Part(token_ids, self._slots(cache, len(token_ids)), positions, cache.layout))
+        for segment in sorted(batch, key=lambda segment: not segment.eraser):  # rows with the eraser on come first
+            count = len(segment.ids)
+            if segment.slots is None:
+                positions, ranges = cache.positions(count), cache.view.ranges if cache.view else ALL_SLOTS
+                parts.append(_Part(segment.ids, self._slots(cache, count), positions, ranges))
+            else:
+                targets = torch.tensor(segment.slots)
+                parts.append(_Part(segment.ids, targets.numpy(), targets, segment.view))
+        erased = sum(len(segment.ids) for segment in batch if segment.eraser)
         tokens = sum(len(part.ids) for part in parts)
         rows = padded(self._embedding[torch.tensor([token for part in parts for token in part.ids])].float())
         lanes = -(-len(rows) * self._shared // LANES) * LANES
@@ -111,9 +97,9 @@ class BlockPass:
             run_layer(
                 rows.numpy(),
                 erased,
-                wanted if number == len(cache.editable) - 1 else tokens,
+                num_outputs if number == len(cache.editable) - 1 else tokens,
                 self._weights[number],
-                eraser[number] if eraser else _NO_ERASER,
+                eraser[number] if eraser and erased else _NO_ERASER,
                 self._epsilon,
                 bits(layer.key_buffer[0]),
                 bits(layer.value_buffer[0]),
@@ -128,34 +114,34 @@ class BlockPass:
                 sums,
                 tops,
             )
-        return self._norm(rows[tokens - wanted : tokens]).to(self._embedding.dtype)
+        return self._norm(rows[tokens - num_outputs : tokens]).to(self._embedding.dtype)
 
     def _seen(self, parts: Sequence[_Part], lanes: int) -> tuple[list[list[_Block]], Array, Tensor]:
         """What the tokens of `parts` see, as kernels take it.
 
         The blocks of slots for each part, as in `attend`; the pieces that each token sees, `[tokens, 2]`, as in
-        `_place`; and each token's position for each piece that it sees, `[pieces, tokens]`, 0 for the others.
+        `_place`; and each token's position for each shown that it sees, `[pieces, tokens]`, 0 for the others.
         """
         tokens = sum(len(part.ids) for part in parts)
         groups, seen, turned = list[list[_Block]](), list[tuple[int, int]](), list[Tensor]()
         for part in parts:
-            pieces, blocks = part.layout.pieces if part.layout else (Piece(0),), list[_Block]()
+            blocks = list[_Block]()
             first, behind = len(seen) * self._shared, (len(seen) + len(part.ids)) * self._shared
-            for piece in pieces:
-                end = int(part.slots[-1]) + 1 if piece.end is None else piece.end
+            for shown in part.ranges:
+                end = int(part.slots[-1]) + 1 if shown.end is None else shown.end
                 lanes_to = lanes if part is parts[-1] else behind
-                for start in range(piece.start, end, KEYS):
+                for start in range(shown.start, end, KEYS):
                     until = min(start + KEYS, end)
-                    blocks.append((len(turned), start, until, first, lanes_to, piece is pieces[-1]))
+                    blocks.append((len(turned), start, until, first, lanes_to, shown is part.ranges[-1]))
                 turned.append(torch.zeros(tokens, dtype=torch.long))
-                turned[-1][len(seen) : len(seen) + len(part.ids)] = part.positions - piece.shift
+                turned[-1][len(seen) : len(seen) + len(part.ids)] = part.positions - shown.shift
             groups.append(blocks)
-            seen += [(len(turned) - len(pieces), len(turned))] * len(part.ids)
+            seen += [(len(turned) - len(part.ranges), len(turned))] * len(part.ids)
         return groups, np.array(seen), torch.stack(turned)
 
-    def low_rank(self, adapter: Adapter) -> list[LayerEraser]:
-        """What `adapter` adds to the projections, as passes take it."""
-        return [_low_rank(adapter, number, layer) for number, layer in enumerate(self._layers)]
+    def low_rank(self, eraser: LowRankWeights) -> list[LayerEraser]:
+        """What `eraser` adds to the projections, as passes take it."""
+        return [_low_rank(eraser, number, layer) for number, layer in enumerate(self._layers)]
 
     def _slots(self, cache: EditableCache, tokens: int) -> Array:
         """The slots that the next tokens' states go into."""
@@ -197,24 +183,24 @@ def _known(layer: Any, turned: int) -> bool:
 
 
 def _weights(layer: Any) -> LayerWeights:
-    """A layer's weights as kernels take them; its projections are in panels from now on."""
+    """A copy of a layer's weights as kernels take them, its projections in panels."""
     projections = [layer.get_submodule(name) for names in PROJECTIONS for name in names]
-    for module in projections:
-        use_panels(module)
     attention = layer.self_attn
     states = projections[:3]
     biases = [torch.zeros(module.out_features) if module.bias is None else module.bias for module in states]
     norms = [layer.input_layernorm.weight, layer.post_attention_layernorm.weight, torch.cat(biases)]
     normed = hasattr(attention, "q_norm")
     norms += [attention.q_norm.weight, attention.k_norm.weight] if normed else [torch.empty(0)] * 2
-    return LayerWeights(*map(panels_of, projections), *(norm.detach().float().numpy() for norm in norms))
+    return LayerWeights(
+        *(to_panels(module.weight) for module in projections), *(norm.detach().float().numpy() for norm in norms)
+    )
 
 
-def _low_rank(adapter: Adapter, number: int, layer: Any) -> LayerEraser:
-    """What `adapter` adds to the projections of a layer; ranks are made up to whole vectors with zeros."""
+def _low_rank(eraser: LowRankWeights, number: int, layer: Any) -> LayerEraser:
+    """What `eraser` adds to the projections of a layer; ranks are made up to whole vectors with zeros."""
     reads, backs = list[Array](), list[Array]()
     for names in PROJECTIONS:
-        pairs = [adapter.low_rank(f"layers.{number}.{name}") for name in names]
+        pairs = [eraser.low_rank(f"layers.{number}.{name}") for name in names]
         ranks = -(-max(0 if first is None else len(first) for first, _ in pairs) // LANES) * LANES
         if not ranks:
             reads.append(NOTHING)

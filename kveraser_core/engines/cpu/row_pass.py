@@ -1,7 +1,6 @@
 """One token through a model of quantised weights: what decoding does once a token, in one compiled call.
 
-It reads every cache and layout as `DecoderPass` does, and takes its place for single tokens where the model
-is one that the kernels know. It knows nothing about documents or erase methods.
+It takes the place of the torch engine for single tokens, where the model is one that the kernels know.
 """
 
 from typing import Any
@@ -14,20 +13,13 @@ from transformers import PreTrainedModel
 
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.rotation import Turns
-from kveraser_core.cache.view import Piece
+from kveraser_core.cache.view import ALL_SLOTS
+from kveraser_core.engines.batch import PROJECTIONS
 from kveraser_core.engines.cpu import row_kernels
 from kveraser_core.engines.cpu.bf16 import LOG2_E
 from kveraser_core.engines.cpu.compiled import bits, share_threads
 from kveraser_core.engines.cpu.quantised import EightBit, FourBit, eight_bit, four_bit
 from kveraser_core.engines.cpu.row_kernels import GROUP, Arrays
-
-PROJECTIONS = (
-    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    ("self_attn.o_proj",),
-    ("mlp.gate_proj", "mlp.up_proj"),
-    ("mlp.down_proj",),
-)
-"""The projections that read the same rows."""
 
 
 class RowPass:
@@ -81,19 +73,15 @@ class RowPass:
         """Bytes of the output embedding, which the logits of one token read."""
         return self._head.levels.nbytes + self._head.steps.nbytes
 
-    def takes(self, cache: EditableCache) -> bool:
-        """Whether the next token behind `cache` goes to its end: not before there are buffers, nor when rewriting."""
-        return cache.editable[0].is_initialized and cache.editable[0].targets is None
-
     def __call__(self, token_id: int, cache: EditableCache) -> Tensor:
         """Run a token behind those in `cache`, which gets its states; its last hidden state, `[1, hidden]`."""
-        slot, position, layout = cache.length, cache.next_position, cache.layout
+        slot, position, view = cache.length, cache.next_position, cache.view
         for layer in cache.editable:
             layer.extend(1)
-        pieces = layout.pieces if layout else (Piece(0),)
-        ends = [(piece.start, slot + 1 if piece.end is None else piece.end) for piece in pieces]
+        ranges = view.ranges if view else ALL_SLOTS
+        ends = [(part.start, slot + 1 if part.end is None else part.end) for part in ranges]
         row = self._embedding[token_id].float()
-        turns = self._turns.at(torch.tensor([position - piece.shift for piece in pieces]))
+        turns = self._turns.at(torch.tensor([position - part.shift for part in ranges]))
         if cache not in self._buffers:
             self._buffers[cache] = (
                 tuple(bits(layer.key_buffer[0]) for layer in cache.editable),
