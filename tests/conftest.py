@@ -37,6 +37,11 @@ TEXT = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser and its servers come last: they would slow down what runs beside them."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 def trained_tokenizer(texts: list[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """A tokenizer of ChatML whose `vocabulary` tokens are the commonest pieces of `texts`."""
     bpe = Tokenizer(models.BPE())

@@ -4,36 +4,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from transformers import PreTrainedModel
 
-from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.session import DocumentSession
+from tests.conftest import tiny_model
+from tests.test_row_pass import SIZES, quantised
 
-ENGINES = ["cpu", "transformers"]
-"""The layers as they are written out for the CPU, and the model's own modules, as on other devices."""
-
-
-def use_engine(backbone: Backbone, engine: str) -> None:
-    if engine == "transformers":
-        backbone._pass = backbone._row_pass = None
+ENGINES = ["torch", "cpu"]
 
 
-def erased_slots(session: DocumentSession) -> list[int]:
-    """The slots of the context that the erased cache in force keeps but may not read."""
-    standing = session._standing
-    if standing is None or standing.erased.cache.view is None:
+def model_for(engine: str, kind: str = "llama") -> PreTrainedModel:
+    """A tiny model that runs on `engine`: the compiled kernels know one whose weights were of four bits."""
+    return quantised(tiny_model(kind, **SIZES)) if engine == "cpu" else tiny_model(kind)
+
+
+def hidden_slots(session: DocumentSession) -> list[int]:
+    """The slots of the context that the active edit keeps but hides."""
+    active = session._active
+    if active is None or active.edited.cache.view is None:
         return []
     seen = set()
-    for piece in standing.erased.cache.view.ranges:
-        end = session.tokens if piece.end is None else piece.end
-        seen |= set(range(piece.start, end))
+    for part in active.edited.cache.view.ranges:
+        seen |= set(range(part.start, session.tokens if part.end is None else part.end))
     return sorted(set(range(session.tokens)) - seen)
 
 
 @contextmanager
 def poisoned(session: DocumentSession) -> Iterator[None]:
-    """Inside this block the erased slots hold NaN."""
-    slots = torch.tensor(erased_slots(session), dtype=torch.long)
-    buffers = [buffer for layer in session._standing.erased.cache.editable for buffer in layer.buffers()]
+    """Inside this block the hidden slots hold NaN."""
+    slots = torch.tensor(hidden_slots(session), dtype=torch.long)
+    buffers = [buffer for layer in session._active.edited.cache.editable for buffer in layer.buffers()]
     originals = [buffer[:, :, slots].clone() for buffer in buffers]
     for buffer in buffers:
         buffer[:, :, slots] = torch.nan

@@ -16,41 +16,36 @@ from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.session import DocumentSession
 from tests.conftest import TEXT
-from tests.poison import erased_slots
+from tests.poison import hidden_slots
 
 _METHODS = [*METHODS, "kveraser_repair:3", "local_repair:5", "kveraser", "forget", "mask:2"]
 _SHORT = Sampling(max_tokens=3)
 
 
 class PoisonedSession(DocumentSession):
-    """A session in which the slots that an erase in force hides hold NaN, wherever they are."""
+    """A session in which the slots that the active edit hides hold NaN."""
 
     def _apply(self, *arguments, **options):
-        before = self._standing
-        standing = super()._apply(*arguments, **options)
-        if standing is not before and standing.method not in ("none", "erratum"):
-            self._poison(standing)
-        return standing
+        before = self._active
+        active = super()._apply(*arguments, **options)
+        if active is not before:
+            self._poison(active.edited)
+        return active
 
-    def _poison(self, standing) -> None:
-        context = self._context.cache
-        if standing.erased.cache is context:
-            hidden = erased_slots(self)
-        else:
-            hidden = [slot for span in standing.slots for slot in range(span.start, span.end)]
-        slots = torch.tensor(hidden, dtype=torch.long)
-        buffers = [buffer for layer in context.editable for buffer in layer.buffers()]
+    def _poison(self, edited) -> None:
+        slots = torch.tensor(hidden_slots(self), dtype=torch.long)
+        buffers = [buffer for layer in edited.cache.editable for buffer in layer.buffers()]
         originals = [buffer[:, :, slots].clone() for buffer in buffers]
         for buffer in buffers:
             buffer[:, :, slots] = torch.nan
-        release = standing.erased.release
+        release = edited.release
 
         def cure() -> None:
             for buffer, original in zip(buffers, originals, strict=True):
                 buffer[:, :, slots] = original
             release()
 
-        standing.erased.release = cure
+        edited.release = cure
 
 
 @dataclass
@@ -181,7 +176,7 @@ class Operations:
 
 def tiny_backbone(model, tokenizer: PreTrainedTokenizerFast, adapter) -> Backbone:
     """A backbone whose eraser looks ahead, so that most slots of a span are hidden."""
-    (adapter / "steering.json").write_text('{"lookahead": 4}')
+    (adapter / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 4}')
     backbone = Backbone(model, tokenizer, "tiny")
     backbone.load_eraser(adapter)
     return backbone

@@ -16,12 +16,14 @@ from app.api import Api
 from app.ask_panel import Asking
 from app.charts import growth, parts
 from app.document_view import from_browser, to_browser
+from app.events import spoken
 from app.export import exported
+from app.layout import lay_out
 from app.samples import UnknownSample, find_sample, samples
 from app.store import SessionStore
-from app.texts import WORDS
+from app.texts import WORDS, ran_instead
 from app.turns import Turns
-from app.widgets import cards, differing
+from app.widgets import cards, conversation, differing
 from app.work import earlier_turns
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core import methods as erasers
@@ -39,7 +41,8 @@ from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions import lock as session_lock
 from kveraser_core.sessions import session, window
 from kveraser_core.sessions.answers import Answer
-from kveraser_core.sessions.session import DocumentSession, QuestionError
+from kveraser_core.sessions.questions import QuestionError
+from kveraser_core.sessions.session import DocumentSession
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,7 +62,7 @@ def test_the_front_end_never_imports_torch_and_the_library_never_gradio():
 
 
 @given(text=st.text(min_size=1, max_size=40), data=st.data())
-def test_offsets_survive_the_way_to_the_browser_and_back(text, data):
+def test_offsets_are_the_same_after_the_browser(text, data):
     text = text.encode("utf-8", "replace").decode()
     start = data.draw(st.integers(0, len(text) - 1))
     span = Span(start, data.draw(st.integers(start + 1, len(text))))
@@ -96,6 +99,17 @@ def key(workspace, sessions):
         return sessions.add(workspace, room)
 
 
+@pytest.fixture
+def api(workspace, sessions):
+    return Api(workspace.session.backbone, sessions, Turns())
+
+
+@pytest.fixture
+def asking(workspace, sessions):
+    with gr.Blocks():
+        return Asking(sessions, Turns(), lay_out(workspace.session.backbone))
+
+
 def test_only_samples_are_found_by_name():
     for sample in samples():
         assert find_sample(sample.file).path.is_file()
@@ -107,7 +121,88 @@ def test_every_text_is_there_in_both_languages_with_the_same_places():
     assert WORDS["en"].keys() == WORDS["zh"].keys()
     for key, text in WORDS["en"].items():
         assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", WORDS["zh"][key])), key
-    assert all(f"m_{method}" in WORDS["en"] for method in METHODS)
+
+
+def test_every_method_has_its_text_and_its_colour():
+    colours = (ROOT / "app/static/charts.js").read_text(encoding="utf-8").splitlines()[1]
+    for method in METHODS:
+        assert f"m_{method}" in WORDS["en"]
+        assert re.search(rf"\b{method}: ['v]", colours), method
+
+
+@pytest.mark.parametrize(
+    ("trained_for", "offered", "default"),
+    [
+        (None, [], "local_repair"),
+        ("kveraser", ["kveraser"], "kveraser"),
+        ("kveraser_lookahead", ["kveraser_lookahead", "kveraser_repair"], "kveraser_repair"),
+    ],
+)
+def test_only_methods_that_there_is_an_eraser_for_are_offered(
+    llama, save_adapter, sessions, trained_for, offered, default
+):
+    if trained_for:
+        folder, steering = save_adapter(), {"method": trained_for}
+        steering |= {"lookahead": 16} if trained_for == "kveraser_lookahead" else {}
+        (folder / "steering.json").write_text(json.dumps(steering))
+        llama.load_eraser(folder)
+    names = ["none", "mask", "delete_shift", "local_repair", "erratum", *offered, "full_recompute"]
+    with gr.Blocks():
+        parts = lay_out(llama).asking
+    assert [value for _, value in parts.method.choices] == names
+    assert [value for _, value in parts.methods.choices] == names
+    assert parts.method.value == default
+    assert parts.methods.value == [default, "full_recompute", "none"]
+    for endpoint in Api(llama, sessions, Turns()).endpoints.values():
+        for parameter in endpoint.parameters:
+            if parameter.name in ("method", "methods"):
+                assert f": {', '.join(names)};" in parameter.description
+                assert parameter.name == "methods" or f"{default} if empty" in parameter.description
+
+
+@pytest.mark.parametrize("erased", [True, False])
+def test_a_method_without_its_eraser_is_refused_in_the_cores_words(workspace, api, asking, key, erased):
+    if erased:
+        workspace.session.erase([Span(12, 20)])
+        with pytest.raises(MissingEraser, match="kveraser_lookahead with --eraser"):
+            api.erase(key, "noon", method="kveraser_repair")
+    with pytest.raises(MissingEraser, match="kveraser with --eraser"):
+        api.ask(key, "How much?", "kveraser")
+    chosen = asking.parts.method.preprocess("kveraser")
+    with pytest.raises(gr.Error, match="No eraser is loaded for tiny"):
+        list(spoken(asking.ask)(key, "How much?", chosen, True, None))
+    assert not workspace.turns
+
+
+@pytest.mark.parametrize("method", ["local_repair:600", "full_recompute"])
+def test_an_answer_says_what_really_ran(workspace, api, asking, key, method):
+    said = {"local_repair:600": "ran_full_recompute"}.get(method)
+    workspace.session.erase([Span(12, 20)])
+    answer = api.ask(key, "How much?", method, 2)
+    assert (answer["method"], answer["ran"]) == (method, "full_recompute")
+    list(asking.ask(key, "How much?", method, False, None))
+    assert [turn["ran"] for turn in conversation(workspace)["turns"]] == [said, said]
+    (compared,) = api.compare(key, "How much?", [method], 2)
+    assert compared["ran"] == "full_recompute"
+    assert [card["ran"] for card in cards(None, workspace)["cards"]] == [said]
+    assert {record["ran"] for record in json.loads(exported(workspace, "json"))["answers"]} == {"full_recompute"}
+    rows = csv.DictReader(io.StringIO(exported(workspace, "csv")))
+    assert {row["ran"] for row in rows} == {"full_recompute"}
+    assert exported(workspace, "md").count(WORDS["en"]["ran_full_recompute"]) == (3 if said else 0)
+
+
+def test_with_nothing_erased_an_answer_says_that_nothing_was_done(workspace, api, key):
+    assert api.ask(key, "How much?", "local_repair", 2)["ran"] == "none"
+    assert [turn["ran"] for turn in conversation(workspace)["turns"]] == ["ran_none"]
+    assert api.ask(key, "How much?", "none", 2)["ran"] == "none"
+    assert conversation(workspace)["turns"][-1]["ran"] is None
+
+
+def test_a_method_with_another_number_of_tokens_is_the_same_method():
+    assert ran_instead("local_repair:64", "local_repair") is None
+    assert ran_instead("local_repair:64", "local_repair:64") is None
+    assert ran_instead("mask", None) is None
+    assert ran_instead("mask", "") is None
 
 
 def test_words_that_differ_are_marked_where_they_differ():
@@ -125,7 +220,7 @@ def test_later_questions_never_carry_answers_from_before_an_edit(workspace):
     assert earlier_turns(workspace) == []
 
 
-def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, sessions, key, monkeypatch):
+def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, asking, key, monkeypatch):
     answer = Answer("none", "How much?", "30 coins")
     workspace.turns += [AskedTurn("How much?", "none", (), "30 coins", answer)]
     stream, taken = workspace.session.stream, []
@@ -136,13 +231,13 @@ def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, session
 
     monkeypatch.setattr(workspace.session, "stream", spy)
     for follow_up in (True, False):
-        list(Asking(sessions, Turns()).ask(key, "Is that so?", "none", follow_up, None))
+        list(asking.ask(key, "Is that so?", "none", follow_up, None))
     assert taken == [["30 coins"], []]
     assert [turn.question for turn in workspace.turns] == ["How much?", "Is that so?", "Is that so?"]
 
 
-def test_a_question_that_does_not_fit_leaves_no_turn_behind(workspace, sessions, key):
-    updates = Asking(sessions, Turns()).ask(key, "why " * 2000, "none", True, None)
+def test_a_question_that_does_not_fit_leaves_no_turn(workspace, asking, key):
+    updates = asking.ask(key, "why " * 2000, "none", True, None)
     with pytest.raises(QuestionError, match="shorter"):
         list(updates)
     assert not workspace.turns
@@ -180,7 +275,7 @@ def test_the_charts_have_this_sessions_own_figures(workspace):
         "q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error=MissingEraser("x"))]
     )
     workspace.comparisons += [earlier, now]
-    workspace.reading.points = [(20, 0.5), (60, 2.0)]
+    workspace.prefill.points = [(20, 0.5), (60, 2.0)]
     assert growth(workspace, now) == {
         "curve": [(0, 0.0), (40, 1.5), (60, 2.0)],
         "points": {"none": [(40, 0.75), (20, 2.0)]},
@@ -200,9 +295,9 @@ def test_a_method_that_fails_says_so_in_the_users_language(workspace, language, 
     assert failed["error"].startswith(said)
 
 
-def test_programs_are_told_why_a_method_failed(workspace, sessions, key):
+def test_programs_are_told_why_a_method_failed(workspace, api, key):
     workspace.session.mark([Span(12, 20)])
-    (answer,) = Api(workspace.session.backbone, sessions, Turns()).compare(key, "How much?", ["kveraser"])
+    (answer,) = api.compare(key, "How much?", ["kveraser"])
     assert "No eraser is loaded" in answer["error"]
     assert json.loads(json.dumps(answer)) == answer
 
@@ -225,4 +320,4 @@ def test_every_fault_a_user_can_meet_is_explained_in_chinese():
 def test_no_file_of_the_front_end_is_long():
     for file in (ROOT / "app").rglob("*.*"):
         if file.suffix in (".py", ".js", ".css", ".json"):
-            assert len(file.read_text(encoding="utf-8").splitlines()) <= 300, file
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= 250, file

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
+from torch.profiler import ProfilerActivity, profile
 
 from kveraser_core.cache.rotation import KeyRotation
 from kveraser_core.cache.view import AttentionView, SlotRange
+from kveraser_core.engines import attention, attention_parts
 from kveraser_core.engines.attention import causal_attention, view_attention
 
 
@@ -54,10 +56,15 @@ def test_bf16_stays_within_one_rounding_of_fp32(new, length, loudness):
 
 @pytest.mark.parametrize("new", [1, 9])
 @pytest.mark.parametrize("long", [20, 700])
-@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("way", ["cpu", "any device", "in blocks", "with gradients"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_a_layout_says_which_keys_are_seen_and_from_where(new, long, grad, masked):
+def test_a_view_says_which_keys_are_seen_and_from_where(new, long, way, masked, monkeypatch):
     torch.manual_seed(0)
+    grad = way == "with gradients"
+    if way in ("any device", "in blocks"):
+        monkeypatch.setattr(attention, "_has_fast_parts", lambda query: False)
+    if way == "in blocks":
+        monkeypatch.setattr(attention_parts, "_MOST_SCORES", 4 * 4 * long)
     past, scale, rotation = 30 + long, 0.25, KeyRotation(torch.tensor([1.0, 0.3, 0.1, 0.02]), [True, True])
     query = torch.randn(1, 4, new, 8, requires_grad=grad)
     key, value = torch.randn(2, 1, 2, past + new, 8)
@@ -73,3 +80,23 @@ def test_a_layout_says_which_keys_are_seen_and_from_where(new, long, grad, maske
             scores = turned[0, head // 2, slots] @ query[0, head, row] * scale
             expected = scores.softmax(0) @ value[0, head // 2, slots]
             torch.testing.assert_close(out[0, head, row], expected, atol=2e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_attending_by_a_view_allocates_no_copy_of_the_past(anywhere, monkeypatch):
+    """For a decoded token neither keys are copied nor heads expanded: bytes by the allocator, at two lengths."""
+    if anywhere:
+        monkeypatch.setattr(attention, "_has_fast_parts", lambda query: False)
+    rotation = KeyRotation(torch.full((32,), 0.1), [True])
+    view = AttentionView(rotation, (SlotRange(0, 100, -20), SlotRange(120)))
+
+    def allocated(length):
+        query, (key, value) = torch.randn(1, 8, 1, 64), torch.randn(2, 1, 2, length, 64)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            view_attention(query, key, value, 0.125, view, 0)
+        return sum(max(event.cpu_memory_usage, 0) for event in profiler.events() if event.name != "[memory]")
+
+    allocated(500)
+    grown = allocated(8_000) - allocated(4_000)
+    keys = 4_000 * 2 * 64 * 4
+    assert grown < (keys / 4 if anywhere else keys / 100)  # without a fused kernel the scores themselves

@@ -3,6 +3,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, MistralConfig, Qwen2Config, SmolLM3Config
 
 from kveraser_core.engines import attention
+from kveraser_core.engines.batch import Segment
 from kveraser_core.model.backbone import Backbone, MissingEraser, UnsupportedModel, best_dtype, check_supported
 from kveraser_core.model.packaged import NoPackagedModel
 from tests.conftest import tiny_model
@@ -48,12 +49,11 @@ def test_special_tokens_in_text_are_spelled_out(llama):
 
 
 def test_the_eraser_is_on_for_one_pass_only(llama, save_adapter):
-    with pytest.raises(MissingEraser, match="--eraser"), llama.erasing():
-        pass
+    with pytest.raises(MissingEraser, match="--eraser"):
+        llama.eraser_for("kveraser")
     llama.load_eraser(save_adapter())
     plain = llama.encode(IDS, llama.new_cache(9))
-    with llama.erasing():
-        adapted = llama.encode(IDS, llama.new_cache(9))
+    adapted = llama.forward([Segment(IDS, eraser=True)], llama.new_cache(9), len(IDS))
     assert not torch.allclose(plain, adapted)
     assert torch.equal(llama.encode(IDS, llama.new_cache(9)), plain)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
-from kveraser_core.benchmark import command, machine
+from kveraser_core.benchmark import machine
 from kveraser_core.benchmark.cells import measure
 from kveraser_core.benchmark.contender import DECODED, Contender, Sample
 from kveraser_core.benchmark.grid import BadGrid, Cell, Plan, Results
@@ -21,6 +21,7 @@ from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
 from kveraser_core.benchmark.speeds import measure_speeds
 from kveraser_core.benchmark.summary import Place, Summary
+from kveraser_core.cli import bench as command
 from kveraser_core.cli.main import main
 from kveraser_core.documents.spans import Span
 from kveraser_core.model.backbone import Backbone
@@ -136,13 +137,19 @@ def test_a_member_that_used_its_budget_is_not_repeated(llama, ids, tmp_path, clo
     assert len(slower.ran) == 1
 
 
+def ahead(folder):
+    """The adapter in `folder`, said to be trained for a lookahead of 12 tokens."""
+    (folder / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 12}')
+    return folder
+
+
 def test_contexts_beyond_the_window_are_measured_and_labelled(llama, tokenizer, tmp_path, save_adapter):
     llama.window = 380
     ids = [*Ours(llama, []).prompt.head_ids, *llama.tokenize(prose(5, 400))[0]]
-    llama.load_eraser(save_adapter())
+    llama.load_eraser(ahead(save_adapter()))
     results = Results(tmp_path / "results.jsonl")
     results.add(what="machine", model="tiny")
-    ours = Ours(llama, ["erratum", "kveraser", "full_recompute"])
+    ours = Ours(llama, ["erratum", "kveraser_lookahead", "full_recompute"])
     measure(ours, [], ids, plan(lengths=[220, 700], repeats=1, readings=1), lambda: SPEEDS, results)
     assert [row["beyond_window"] for row in results.find("prefill")] == [False, True]
     write_report(results.rows, "bench", tmp_path)
@@ -179,14 +186,14 @@ def test_a_limit_is_the_slower_of_operations_and_bytes():
 
 
 def test_every_way_knows_what_it_needs(llama, ids, save_adapter):
-    llama.load_eraser(save_adapter())
+    llama.load_eraser(ahead(save_adapter()))
     ways = [
         "none",
         "mask",
         "delete_shift",
         "local_repair",
         "erratum",
-        "kveraser",
+        "kveraser_lookahead",
         "kveraser_repair",
         "full_recompute",
         "fresh_prefill",
@@ -198,8 +205,8 @@ def test_every_way_knows_what_it_needs(llama, ids, save_adapter):
     size, asked = ours.size, len(ours.question_ids)
     assert work["none"].erase == work["mask"].erase == work["delete_shift"].erase == [Work()]
     assert work["local_repair"].erase == [size.reading([Block(32, 64)])]
-    assert work["kveraser"].erase == [size.reading([Block(20, 64)], adapted=20)]
-    assert work["kveraser_repair"].erase[0].flops > work["kveraser"].erase[0].flops
+    assert work["kveraser_lookahead"].erase == [size.reading([Block(12, 64)], adapted=12)]
+    assert work["kveraser_repair"].erase[0].flops > work["kveraser_lookahead"].erase[0].flops
     assert work["full_recompute"].erase == [size.reading([Block(216, 64)])]
     assert work["fresh_prefill"].erase == [size.reading([Block(280, 0)])]
     assert work["erratum"].first_token[1].flops > work["none"].first_token[1].flops
@@ -207,8 +214,10 @@ def test_every_way_knows_what_it_needs(llama, ids, save_adapter):
         size.reading([Block(216, 64)]),
         size.reading([Block(asked, 280)], logits=1),
     ]
-    assert work["kveraser"].first_token == [size.reading([Block(20, 64), Block(asked, 300)], logits=1, adapted=20)]
-    assert work["kveraser"].decode == size.reading([Block(1, 300 + asked + DECODED // 2)], logits=1)
+    assert work["kveraser_lookahead"].first_token == [
+        size.reading([Block(12, 64), Block(asked, 280)], logits=1, adapted=12)
+    ]
+    assert work["kveraser_lookahead"].decode == size.reading([Block(1, 280 + asked + DECODED // 2)], logits=1)
 
 
 def test_speeds_are_those_of_the_dtype():

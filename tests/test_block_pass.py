@@ -13,10 +13,12 @@ from transformers import (
 )
 
 from kveraser_core.cache.layer import CacheFull
-from kveraser_core.cache.view import AttentionView, Rewrite, SlotRange
+from kveraser_core.cache.view import AttentionView, SlotRange
 from kveraser_core.engines.attention import NAME
+from kveraser_core.engines.batch import Segment
 from kveraser_core.engines.cpu.block_pass import BlockPass, shared_out
-from kveraser_core.engines.torch import DecoderPass
+from kveraser_core.engines.cpu.engine import CpuEngine
+from kveraser_core.engines.torch import TorchEngine
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import PROJECTIONS, tiny_config, tiny_model
 from tests.test_row_pass import as_read, close
@@ -56,7 +58,8 @@ def both(request, tokenizer):
     """A model in bf16, and one in fp32 of the same weights that only transformers reads."""
     model, exact = built(request.param, NAME), built(request.param, "sdpa").float()
     backbone = Backbone(model, tokenizer, "tiny")
-    assert isinstance(backbone._pass, BlockPass)
+    assert isinstance(backbone.engine, CpuEngine)
+    assert isinstance(backbone.engine.blocks, BlockPass)
     return backbone, exact
 
 
@@ -95,7 +98,7 @@ def test_tokens_are_read_as_transformers_reads_them_in_fp32(both, length, new, p
     torch.manual_seed(2)
     cache = backbone.new_cache(length + new)
     if length:
-        backbone.encode(some(length), cache, wanted=0)
+        backbone.encode(some(length), cache, num_outputs=0)
     view, ids = AttentionView(cache.rotation, pieces), some(new)
     same = as_read(cache, view) if length else None
     cache.view = view if pieces != (SlotRange(0),) else None
@@ -117,9 +120,9 @@ def test_reading_in_other_chunks_gives_the_same_bits(both):
     torch.manual_seed(9)
     ids = some(300)
     whole, parts = backbone.new_cache(300), backbone.new_cache(300)
-    backbone.encode(ids, whole, wanted=0)
+    backbone.encode(ids, whole, num_outputs=0)
     for start in range(0, 300, 37):
-        backbone.encode(ids[start : start + 37], parts, wanted=0)
+        backbone.encode(ids[start : start + 37], parts, num_outputs=0)
     for layer, other in zip(whole.editable, parts.editable, strict=True):
         assert torch.equal(layer.key_buffer, other.key_buffer)
         assert torch.equal(layer.value_buffer, other.value_buffer)
@@ -140,7 +143,7 @@ def test_fewer_hidden_states_are_the_same_and_so_are_the_states_kept(both, wante
     past, ids = some(50), some(13)
     whole, part = backbone.new_cache(63), backbone.new_cache(63)
     for cache in (whole, part):
-        backbone.encode(past, cache, wanted=0)
+        backbone.encode(past, cache, num_outputs=0)
     hidden = backbone.encode(ids, whole)
     assert torch.equal(backbone.encode(ids, part, wanted), hidden[13 - wanted :])
     for layer, other in zip(whole.editable, part.editable, strict=True):
@@ -156,11 +159,11 @@ def test_tokens_are_rewritten_where_they_stand(both):
     again = some(len(slots))
     at_once, one_by_one = backbone.new_cache(300), backbone.new_cache(300)
     for cache in (at_once, one_by_one):
-        backbone.encode(ids, cache, wanted=0)
-    view = AttentionView(at_once.rotation, (SlotRange(0, 10, 15), SlotRange(25)))
-    backbone.rewrite([Rewrite(again, slots, view, False)], at_once)
+        backbone.encode(ids, cache, num_outputs=0)
+    view = (SlotRange(0, 10, 15), SlotRange(25))
+    backbone.forward([Segment(again, slots, view)], at_once, 0)
     for token, slot in zip(again, slots, strict=True):
-        backbone.rewrite([Rewrite([token], [slot], view, False)], one_by_one)
+        backbone.forward([Segment([token], [slot], view)], one_by_one, 0)
     for layer, other in zip(at_once.editable, one_by_one.editable, strict=True):
         assert close(layer.key_buffer, other.key_buffer, 0.01)
         assert close(layer.value_buffer, other.value_buffer, 0.01)
@@ -178,23 +181,22 @@ def test_parts_of_an_erase_and_a_question_in_one_pass_are_as_one_by_one(both, tm
     past, again, more, question = some(400), some(rewritten), some(30), some(asked)
     caches = [backbone.new_cache(440) for _ in range(3)]
     rotation = caches[0].rotation
-    before = AttentionView(rotation, (SlotRange(0, 30, 10), SlotRange(40)))
-    between = AttentionView(rotation, (SlotRange(0, 90, 60), SlotRange(150)))
+    before, between = (SlotRange(0, 30, 10), SlotRange(40)), (SlotRange(0, 90, 60), SlotRange(150))
     behind = AttentionView(rotation, (SlotRange(0, 90), SlotRange(150, 160, -60), SlotRange(170, None, -70)))
     parts = [
-        Rewrite(again, list(range(60, 60 + rewritten)), before, erasing[0]),
-        Rewrite(more, [*range(151, 159), *range(300, 344, 2)], between, erasing[1]),
+        Segment(again, list(range(60, 60 + rewritten)), before, erasing[0]),
+        Segment(more, [*range(151, 159), *range(300, 344, 2)], between, erasing[1]),
     ]
     for cache in caches:
-        backbone.encode(past, cache, wanted=0)
+        backbone.encode(past, cache, num_outputs=0)
         cache.view, cache.next_position = behind, 330
     at_once, in_two, one_by_one = caches
-    hidden = [backbone.encode(question, at_once, wanted=1, rewrites=parts)]
-    backbone.rewrite(parts, in_two)
-    hidden.append(backbone.encode(question, in_two, wanted=1))
+    hidden = [backbone.forward([*parts, Segment(question)], at_once, 1)]
+    backbone.forward(parts, in_two, 0)
+    hidden.append(backbone.encode(question, in_two, num_outputs=1))
     for part in parts:
-        backbone.rewrite([part], one_by_one)
-    expected = backbone.encode(question, one_by_one, wanted=1)
+        backbone.forward([part], one_by_one, 0)
+    expected = backbone.encode(question, one_by_one, num_outputs=1)
     for cache, got in zip(caches, hidden, strict=False):
         assert close(got, expected, 0.02)  # threads may add up in another order, and bf16 round the other way
         assert cache.length == one_by_one.length == 400 + asked
@@ -210,8 +212,7 @@ def test_the_eraser_adds_what_peft_adds(both, tmp_path, projections, rank):
     wrapped = save_eraser(exact, tmp_path, projections, rank)
     backbone.load_eraser(tmp_path)
     ids = some(40)
-    with backbone.erasing():
-        hidden = backbone.encode(ids, backbone.new_cache(40))
+    hidden = backbone.forward([Segment(ids, eraser=True)], backbone.new_cache(40), 40)
     plain = backbone.encode(ids, backbone.new_cache(40))
     with torch.no_grad():
         adapted = wrapped.model.model(torch.tensor([ids])).last_hidden_state[0]
@@ -221,8 +222,10 @@ def test_the_eraser_adds_what_peft_adds(both, tmp_path, projections, rank):
     assert not close(hidden, plain, 0.05)
 
 
-def test_transformers_itself_reads_on_with_the_weights_in_panels(both):
+def test_the_model_itself_is_as_it_was(both):
     backbone, exact = both
+    for name, weight in backbone.model.state_dict().items():
+        assert torch.equal(weight.float(), exact.state_dict()[name])
     ids = torch.tensor([some(21)])
     with torch.no_grad():
         assert close(backbone.model(ids).logits, exact(ids).logits, 0.05)
@@ -246,5 +249,5 @@ def test_other_models_are_read_by_operations(changes, tokenizer):
     config = LlamaConfig(**{**tiny_config("llama").to_dict(), "architectures": None, **changes})
     config._attn_implementation = NAME
     torch.manual_seed(7)
-    assert isinstance(Backbone(LlamaForCausalLM(config).bfloat16(), tokenizer, "it")._pass, DecoderPass)
-    assert isinstance(Backbone(LlamaForCausalLM(config), tokenizer, "it")._pass, DecoderPass)
+    assert isinstance(Backbone(LlamaForCausalLM(config).bfloat16(), tokenizer, "it").engine, TorchEngine)
+    assert isinstance(Backbone(LlamaForCausalLM(config), tokenizer, "it").engine, TorchEngine)

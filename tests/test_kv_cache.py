@@ -5,7 +5,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.layer import CacheFull, OutOfMemory
-from kveraser_core.cache.view import AttentionView, SlotRange
+from kveraser_core.cache.view import ALL_SLOTS
 from tests.conftest import tiny_model
 
 IDS = torch.randint(3, 400, (1, 60), generator=torch.Generator().manual_seed(1))
@@ -73,8 +73,7 @@ def test_slots_are_written_back_bit_for_bit(model):
     cache = filled(model)
     before = states(cache)
     aside = cache.slots(10, 25)
-    view = AttentionView(cache.rotation, (SlotRange(0),))
-    with cache.rewriting(range(10, 25), view), torch.no_grad():
+    with cache.overwriting(range(10, 25), ALL_SLOTS), torch.no_grad():
         model(IDS[:, 30:45], past_key_values=cache, position_ids=torch.arange(10, 25)[None])
     changed = states(cache)
     for old, new in zip(before, changed, strict=True):
@@ -107,20 +106,16 @@ def test_truncating_forgets_the_last_tokens(model):
         cache.truncate(61)
 
 
-def test_appended_slots_have_the_keys_of_their_new_positions():
+def test_rotated_keys_are_those_of_their_new_positions():
     model = tiny_model("llama")
     plain = []
     hook = model.model.layers[0].self_attn.k_proj.register_forward_hook(lambda *args: plain.append(args[2]))
     source = filled(model)
     hook.remove()
-    target = source.another(80)
-    target.append(source, 0, 10)
-    target.append(source, 25, 60, shift=-15)
-    positions = torch.cat((torch.arange(10), torch.arange(10, 45)))[None]
-    kept = torch.cat((plain[0][:, :10], plain[0][:, 25:60]), dim=1).view(1, 45, 2, 16).transpose(1, 2)
-    expected = apply_rotary_pos_emb(kept, kept, *model.model.rotary_emb(kept, positions))[1]
-    torch.testing.assert_close(target.editable[0].filled()[0], expected, atol=1e-5, rtol=1e-5)
-    assert target.length == target.next_position == 45
+    moved = source.rotation.shift(source.editable[0].filled()[0][:, :, 25:60], 0, -15)
+    kept = plain[0][:, 25:60].view(1, 35, 2, 16).transpose(1, 2)
+    expected = apply_rotary_pos_emb(kept, kept, *model.model.rotary_emb(kept, torch.arange(10, 45)[None]))[1]
+    torch.testing.assert_close(moved, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_it_says_what_does_not_fit(model):

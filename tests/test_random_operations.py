@@ -6,9 +6,9 @@ import pytest
 
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions import lock as session_lock
-from tests.conftest import tiny_model
-from tests.poison import ENGINES, use_engine
+from tests.poison import model_for
 from tests.random_operations import Operations, tiny_backbone
+from tests.test_row_pass import SIZES
 
 SEED = int(os.environ.get("KVERASER_SEED", "0"))
 
@@ -22,23 +22,22 @@ def survives(operations: Operations, count: int, threads: int, timeout_s: float)
     assert operations.unchanged()
 
 
-@pytest.fixture(params=["llama", "qwen3"])
+@pytest.fixture(params=[("torch", "llama"), ("torch", "qwen3"), ("cpu", "llama")], ids="-".join)
 def operations(request, tokenizer, save_adapter, monkeypatch):
     monkeypatch.setattr(session_lock, "PATIENCE_S", 0.2)
-    kind = request.param
-    return Operations(tiny_backbone(tiny_model(kind), tokenizer, save_adapter(kind)), ["kveraser", "sdpa", "eager"])
+    engine, kind = request.param
+    adapter = save_adapter(kind, **(SIZES if engine == "cpu" else {}))
+    backbone = tiny_backbone(model_for(engine, kind), tokenizer, adapter)
+    assert backbone.engine.name == engine
+    return Operations(backbone, ["kveraser", "sdpa", "eager"])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_random_operations_read_nothing_erased(operations, engine):
-    use_engine(operations.backbone, engine)
+def test_random_operations_read_nothing_erased(operations):
     survives(operations, 400, threads=3, timeout_s=300)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("engine", ENGINES)
-def test_ten_thousand_random_operations_read_nothing_erased(operations, engine):
-    use_engine(operations.backbone, engine)
+def test_ten_thousand_random_operations_read_nothing_erased(operations):
     survives(operations, 10_000, threads=3, timeout_s=3600)
 
 
@@ -46,6 +45,6 @@ def test_the_poison_would_be_noticed(operations):
     """The check itself: a session that reads an erased slot is counted."""
     session = operations.sessions[0]
     session.erase([Span(0, 60)], "mask")
-    session._standing.erased.cache = session._context.cache
+    session._context.cache.view = None
     session.ask("Who?", "mask")
     assert operations.tally.read_erased > 0

@@ -65,12 +65,11 @@ def test_layers_without_positions_are_left_alone():
         return cache
 
     here, there = keys_at(0), keys_at(9)
-    moved = here.another(64)
-    moved.append(here, shift=9)
-    for layer, expected in zip(moved.editable, there.editable, strict=True):
-        torch.testing.assert_close(layer.filled()[0], expected.filled()[0], atol=1e-4, rtol=1e-4)
+    moved = [here.rotation.shift(layer.filled()[0], number, 9) for number, layer in enumerate(here.editable)]
+    for keys, expected in zip(moved, there.editable, strict=True):
+        torch.testing.assert_close(keys, expected.filled()[0], atol=1e-4, rtol=1e-4)
     assert config.no_rope_layers.count(0) == 1
-    assert torch.equal(moved.editable[3].filled()[0], here.editable[3].filled()[0])
+    assert torch.equal(moved[3], here.editable[3].filled()[0])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -10,7 +10,9 @@ from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 from kveraser_core.cache.layer import CacheFull
 from kveraser_core.cache.rotation import Turns
 from kveraser_core.cache.view import AttentionView, SlotRange
-from kveraser_core.engines.cpu.row_pass import PROJECTIONS, RowPass
+from kveraser_core.engines.batch import PROJECTIONS
+from kveraser_core.engines.cpu.engine import CpuEngine
+from kveraser_core.engines.cpu.row_pass import RowPass
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
 from tests.test_quantised import levelled, multiples
@@ -71,12 +73,12 @@ def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces)
     backbone, exact = quick
     torch.manual_seed(2)
     cache = backbone.new_cache(length + 2)
-    backbone.encode(torch.randint(0, 420, (length,)).tolist(), cache, wanted=0)
+    backbone.encode(torch.randint(0, 420, (length,)).tolist(), cache, num_outputs=0)
     view = AttentionView(cache.rotation, pieces)
     same = as_read(cache, view)
     cache.view = view if pieces != (SlotRange(0),) else None
-    assert backbone._row_pass is not None
-    hidden = torch.cat([backbone.encode([token], cache, wanted=1) for token in (9, 11)])
+    assert isinstance(backbone.engine, CpuEngine)
+    hidden = torch.cat([backbone.encode([token], cache, num_outputs=1) for token in (9, 11)])
     with torch.no_grad():
         states = exact.model(
             torch.tensor([[9, 11]]), past_key_values=same, position_ids=torch.tensor([[length, length + 1]])
@@ -93,10 +95,10 @@ def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces)
 def test_a_full_cache_says_so_and_keeps_what_it_has(quick):
     backbone, _ = quick
     cache = backbone.new_cache(5)
-    backbone.encode([5, 6, 7, 8], cache, wanted=0)
-    backbone.encode([9], cache, wanted=1)
+    backbone.encode([5, 6, 7, 8], cache, num_outputs=0)
+    backbone.encode([9], cache, num_outputs=1)
     with pytest.raises(CacheFull, match="room for 0 more tokens"):
-        backbone.encode([10], cache, wanted=1)
+        backbone.encode([10], cache, num_outputs=1)
     assert cache.length == 5
 
 
@@ -104,10 +106,10 @@ def test_caches_that_are_gone_are_not_kept(quick):
     backbone, _ = quick
     for _ in range(3):
         cache = backbone.new_cache(4)
-        backbone.encode([5, 6, 7], cache, wanted=0)
-        backbone.encode([8], cache, wanted=1)
+        backbone.encode([5, 6, 7], cache, num_outputs=0)
+        backbone.encode([8], cache, num_outputs=1)
         del cache
-    assert len(backbone._row_pass._buffers) <= 1
+    assert len(backbone.engine.rows._buffers) <= 1
 
 
 def test_it_leaves_the_number_of_threads_alone():

@@ -12,7 +12,7 @@ from kveraser_core.sessions.session import DocumentSession
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 TOKENS = {"policy-manual.pdf": (6_500, 7_500), "research-brief.md": (2_000, 4_000), "agent-log.txt": (2_000, 4_000)}
-METHODS = {"agent-log.txt": ("full_recompute", "kveraser")}
+METHODS = {"agent-log.txt": ("full_recompute", "kveraser_repair")}
 """What must answer as if the passage had never been there, where that is more than full recompute."""
 FIRST_PAGES = {"policy-manual.pdf": 5}
 """With the passage and the rule in force; the whole manual takes minutes on a slow processor."""

@@ -5,11 +5,12 @@ import torch
 
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, SpanError, find_text
-from kveraser_core.methods import METHODS, UnknownMethod
+from kveraser_core.methods import UnknownMethod, usable
 from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import Turn
 from kveraser_core.sessions.answers import Answer
-from kveraser_core.sessions.session import DocumentSession, QuestionError
+from kveraser_core.sessions.questions import QuestionError
+from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import DocumentTooLong
 from tests.conftest import TEXT
 
@@ -77,7 +78,7 @@ def test_overlapping_and_touching_spans_become_one(session):
 def test_asking_leaves_the_context_as_it_was(session):
     before = states(session)
     session.mark(find_text(TEXT, OLD))
-    for name in METHODS:
+    for name in usable(session.backbone):
         session.ask("What is the toll?", name, sampling=SHORT)
     session.restore_all()
     assert same(states(session), before)
@@ -88,11 +89,11 @@ def test_an_erased_passage_is_answered_as_if_it_had_never_been_there(session):
     session.erase([span], "full_recompute")
     rounded = session.spans[0].characters
     without = Document(TEXT[: rounded.start] + TEXT[rounded.end :], "b.txt")
-    other = DocumentSession.load(session.backbone, without)
+    other, (slots,) = DocumentSession.load(session.backbone, without), session._history.spans
     assert other.backbone.tokenize(without.text)[0] == [
         token
         for number, token in enumerate(session._context.ids[session._context.document_start :])
-        if not session._spans[0].start <= number + session._context.document_start < session._spans[0].end
+        if number + session._context.document_start not in range(slots.start, slots.end)
     ]
     question = "What is the toll?"
     expected = other.ask(question, "none", sampling=Sampling(max_tokens=20))
@@ -110,19 +111,28 @@ def test_an_erase_that_was_timed_is_part_of_the_first_token(session):
     )
 
 
-@pytest.mark.parametrize("method", ["kveraser", "kveraser_repair"])
+@pytest.mark.parametrize(
+    "method", ["kveraser", "kveraser_lookahead", "kveraser_repair:4", "local_repair:5", "mask", "full_recompute"]
+)
 @pytest.mark.parametrize("question", ["What is the toll?", "What is the toll? " * 80])
-def test_what_is_marked_is_erased_in_the_pass_that_reads_the_question(session, method, question):
+def test_what_is_marked_is_erased_in_the_pass_that_reads_the_question(llama, save_adapter, method, question):
+    adapter = save_adapter()
+    if method != "kveraser":
+        (adapter / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 5}')
+    llama.load_eraser(adapter)
+    session = DocumentSession.load(llama, Document(TEXT, "harbour.txt"))
+    fused = method not in ("mask", "full_recompute")
     before = states(session)
     session.mark(find_text(TEXT, OLD))
     answer = session.ask(question, method, sampling=SHORT)
-    assert answer.erase_s is None
-    assert answer.ttft_s == answer.question_prefill_s + answer.first_token_s
+    assert (answer.erase_s is None) == fused
+    assert answer.ran == method.partition(":")[0]
+    assert answer.ttft_s == (answer.erase_s or 0) + answer.question_prefill_s + answer.first_token_s
     written = states(session)
-    assert not same(written, before)
+    assert same(written, before) == (method == "mask")
     again = session.ask(question, method, sampling=SHORT)
     assert (again.token_ids, again.extra_bytes) == (answer.token_ids, answer.extra_bytes)
-    assert again.erase_s is None
+    assert (again.erase_s is None) == fused
     session.restore_all()
     session.erase(find_text(TEXT, OLD), method)
     assert same(states(session), written)
@@ -135,7 +145,7 @@ def test_a_question_that_fails_before_its_first_word_leaves_nothing_half_erased(
     before = states(session)
     session.mark(find_text(TEXT, OLD))
     with monkeypatch.context() as patch:
-        patch.setattr(session.backbone, "encode", failing)
+        patch.setattr(session.backbone, "forward", failing)
         with pytest.raises(MemoryError):
             session.ask("What is the toll?", sampling=SHORT)
     assert same(states(session), before)
@@ -147,6 +157,20 @@ def test_a_question_that_fails_before_its_first_word_leaves_nothing_half_erased(
 
 def failing(*_, **__):
     raise MemoryError
+
+
+def test_an_answer_says_when_full_recompute_ran_in_the_methods_place(llama, save_adapter):
+    adapter = save_adapter()
+    (adapter / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 5}')
+    llama.load_eraser(adapter)
+    session = DocumentSession.load(llama, Document(TEXT, "harbour.txt"))
+    session.erase(find_text(TEXT, "burns all night"))
+    answer = session.ask("What is the toll?", sampling=SHORT)
+    assert (answer.method, answer.ran) == ("kveraser_repair", "full_recompute")
+    exact = session.ask("What is the toll?", "full_recompute", sampling=SHORT)
+    assert (exact.token_ids, exact.ran) == (answer.token_ids, "full_recompute")
+    session.restore_all()
+    assert session.ask("What is the toll?", sampling=SHORT).ran == "none"
 
 
 def test_streamed_pieces_are_the_answer(session):
@@ -169,7 +193,7 @@ def test_compare_measures_every_method_against_full_recompute(session):
     session.erase(find_text(TEXT, OLD))
     before = states(session)
     answers = {answer.method: answer for answer in session.compare("What is the toll?", sampling=SHORT)}
-    assert set(answers) == set(METHODS)
+    assert set(answers) == set(usable(session.backbone))
     assert next(iter(answers)) == "full_recompute"
     assert (answers["full_recompute"].agreement, answers["full_recompute"].kl) == (1.0, 0.0)
     for answer in answers.values():
@@ -249,18 +273,19 @@ def test_loading_can_be_watched_and_cancelled(llama):
 def test_threads_take_turns(session):
     (span,) = find_text(TEXT, OLD)
     session.erase([span])
-    expected = {name: session.ask("What is the toll?", name, sampling=SHORT).token_ids for name in METHODS}
+    names = usable(session.backbone)
+    expected = {name: session.ask("What is the toll?", name, sampling=SHORT).token_ids for name in names}
     results: list[tuple[str, tuple[int, ...]]] = []
 
     def ask(name: str) -> None:
         results.append((name, session.ask("What is the toll?", name, sampling=SHORT).token_ids))
 
-    threads = [threading.Thread(target=ask, args=(name,)) for name in [*METHODS, *METHODS]]
+    threads = [threading.Thread(target=ask, args=(name,)) for name in [*names, *names]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(results) == 2 * len(METHODS)
+    assert len(results) == 2 * len(names)
     assert all(expected[name] == tokens for name, tokens in results)
 
 

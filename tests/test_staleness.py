@@ -23,12 +23,12 @@ def plain(llama):
 
 
 def slots(chosen):
-    return {slot for span in chosen for slot in range(span.start, span.end)}
+    return set(chosen)
 
 
 def test_without_anything_to_tell_them_apart_the_seam_is_recomputed(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 90)]
-    assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [Span(22, 54)]
+    assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [*range(22, 54)]
 
 
 def test_the_end_of_an_echo_and_what_follows_are_recomputed_too(plain):
@@ -57,7 +57,7 @@ def test_a_few_words_in_common_are_not_much_of_an_echo(plain):
 
 def test_an_echo_before_the_span_is_left_alone(plain):
     ids = [*STATEMENT, *fill(10, 10), *STATEMENT, *fill(100, 90)]
-    assert stale_tokens(plain, ids, Span(22, 34), [], 32) == [Span(34, 66)]
+    assert stale_tokens(plain, ids, Span(22, 34), [], 32) == [*range(34, 66)]
 
 
 @pytest.mark.parametrize("end", [1, 2])
@@ -75,5 +75,5 @@ def test_taken_tokens_are_never_chosen(plain):
 
 def test_a_short_suffix_is_recomputed_whole(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 4)]
-    assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [Span(22, 26)]
+    assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [22, 23, 24, 25]
     assert stale_tokens(plain, ids[:22], Span(10, 22), [], 32) == []

@@ -160,17 +160,17 @@ def test_assemble_by_hand():
     assert made.kept_ids == [1, 5, 2, 3, 4]
 
 
-@pytest.mark.parametrize("name", ["kveraser", "kveraser_repair:4"])
+@pytest.mark.parametrize("name", ["kveraser_lookahead", "kveraser_repair:4"])
 def test_the_loss_is_the_kl_of_plain_passes(llama, save_adapter, name):
     """For one span and a question of each kind, the whole erase done again by transformers and PEFT."""
     folder = save_adapter()
-    (folder / "steering.json").write_text('{"lookahead": 12}')
+    (folder / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 12}')
     llama.eraser = load_adapter(llama.model, folder, torch.float32)
     ids = llama.tokenize(TEXT)[0][:80]
     span = Span(30, 50)
     questions = (Question("What is the toll?", "not used"), Question("Who pays?", "Ships pay."))
-    distiller = Distiller(llama)
-    assert {method.name for method in distiller.methods} == {"kveraser", "kveraser_repair"}
+    distiller = Distiller(llama, llama.eraser)
+    assert {method.name for method in distiller.methods} == {"kveraser_lookahead", "kveraser_repair"}
     loss = distiller.loss(Example("t", ids, (span,), questions), get_method(name))
 
     head = distiller.prompt.head_ids
@@ -198,7 +198,7 @@ def test_the_loss_is_the_kl_of_plain_passes(llama, save_adapter, name):
     read(plain, exact, [*before, *behind])
     read(plain, original, [*head, *ids])
     read(plain, edited, before)
-    again = 12 if name == "kveraser" else 16  # the first are always among the stalest
+    again = 12 if name == "kveraser_lookahead" else 16  # the first are always among the stalest
     read(erasing, edited, behind[:again])
     rotation, rest = llama.new_cache(1).rotation, len(before) + len(span) + again
     for number, layer in enumerate(original.layers):
@@ -236,7 +236,7 @@ def test_a_step_counts_an_example_by_the_share_of_its_kl(llama, save_adapter, tm
     weights = list(llama.eraser.weights.values())
     for weight in weights:
         weight.requires_grad_(True)
-    distiller = Distiller(llama)
+    distiller = Distiller(llama, llama.eraser)
     loss = distiller.loss(always, distiller.methods[0])
     gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     norm = sum(gradient.square().sum() for gradient in gradients if gradient is not None).sqrt()

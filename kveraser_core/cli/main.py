@@ -194,6 +194,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--max-tokens", type=int, default=128, metavar="N", help="longest answer, in tokens (default 128)")
     add("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy (default)")
     add("--top-p", type=float, default=1.0, metavar="P")
+    add("--seed", type=int, default=0, metavar="N", help="of sampling, above temperature 0")
     add("--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT (repeatable)")
     add("--json", action="store_true", help="print one JSON object")
 

@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from kveraser_core.documents import Document, load_document
 from kveraser_core.documents.spans import Span, find_text
-from kveraser_core.methods import METHODS, get_method
+from kveraser_core.methods import get_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.answers import FIGURES, Answer, figures
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     """Answer as `options` say and print to standard output."""
     for name in options.method or ():
         get_method(name)
-    sampling = Sampling(options.temperature, options.top_p, options.max_tokens, tuple(options.stop))
+    sampling = Sampling(options.temperature, options.top_p, options.max_tokens, tuple(options.stop), options.seed)
     document = load_document(options.file, password=options.password)
     if options.pages:
         document = document.pages(*options.pages)
@@ -32,7 +32,9 @@ def run(options: argparse.Namespace) -> None:
         spans += find_text(document.text, passage)
     session = _read(options, document)
     session.mark(spans)
-    methods = options.method or (list(METHODS) if options.command == "compare" else [session.default_method])
+    methods = options.method or (
+        usable(session.backbone) if options.command == "compare" else [session.default_method]
+    )
     if options.command == "ask" and len(methods) == 1:
         answers = [_stream(session, options.question, methods[0], sampling, shown=not options.json)]
     else:

@@ -5,7 +5,6 @@ own, within 10 seconds and 1 GB.
 """
 
 import os
-from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +33,6 @@ class Document:
     @property
     def page_count(self) -> int:
         return len(self.page_starts)
-
-    def page_of(self, offset: int) -> int:
-        """The page, from 1, on which the character at `offset` stands."""
-        return max(bisect_right(self.page_starts, offset), 1)
 
     def pages(self, first: int, last: int) -> "Document":
         """The document of pages `first` to `last`, from 1, both included.

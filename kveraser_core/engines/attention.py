@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 from kveraser_core.cache.view import AttentionView, SlotRange, ViewedKeys
-from kveraser_core.engines.attention_parts import attend, attend_up_to, merge
+from kveraser_core.engines.attention_parts import Part, attend, attend_anywhere, attend_up_to, merge
 
 NAME = "kveraser"
 
@@ -38,7 +38,8 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
             query, key, value, is_causal=new > 1, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
         )
     bias: Any = causal_lower_right(new, length)
-    return scaled_dot_product_attention(query, *_expanded(query, key, value), attn_mask=bias, scale=scale)
+    grouped = query.shape[1] != key.shape[1]
+    return scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale, enable_gqa=grouped)
 
 
 def cached_attention(
@@ -68,27 +69,27 @@ def view_attention(
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
-    if mask is not None or not _has_fast_parts(query):
+    if mask is not None or (torch.is_grad_enabled() and query.requires_grad):
         return _masked_view_attention(query, key, value, scale, view, layer, mask)
-    turned = {by: view.rotation.shift(query, layer, -by) for by in {part.shift for part in view.ranges}}
-    parts = []
+    rotated = {by: view.rotation.shift(query, layer, -by) for by in {part.shift for part in view.ranges}}
+    own = torch.arange(key.shape[2] - query.shape[2], key.shape[2]) if view.queries is None else view.queries
+    fast, parts = _has_fast_parts(query), list[Part]()
     for part in view.ranges:
+        queries = rotated[part.shift]
         keys, values = key[:, :, part.start : part.end], value[:, :, part.start : part.end]
-        if part.end is None and view.queries is not None:
-            seen = view.queries - part.start + 1
-            last = int(seen[-1])
-            parts += attend_up_to(turned[part.shift], keys[:, :, :last], values[:, :, :last], scale, seen)
-        elif part.end is None:
-            parts += attend(turned[part.shift], keys, values, scale, own=query.shape[2])
-        elif part.start < part.end:
-            parts += attend(turned[part.shift], keys, values, scale)
+        if part.end is None:
+            seen = own - part.start + 1
+            keys, values = keys[:, :, : int(seen[-1])], values[:, :, : int(seen[-1])]
+            parts += (attend_up_to if fast else attend_anywhere)(queries, keys, values, scale, seen)
+        elif part.start < part.end:  # all of it is before the first query
+            parts += (attend if fast else attend_anywhere)(queries, keys, values, scale)
     return merge(parts).to(query.dtype)
 
 
 def _masked_view_attention(
     query: Tensor, key: Tensor, value: Tensor, scale: float, view: AttentionView, layer: int, mask: Tensor | None
 ) -> Tensor:
-    """The same by one masked attention over turned keys: for gradients and for devices without parts."""
+    """The same by one masked attention over copies of rotated keys, which gradients pass through."""
     new, length = query.shape[2], key.shape[2]
     if mask is None:
         slots = torch.arange(length, device=query.device)

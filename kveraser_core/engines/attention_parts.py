@@ -1,6 +1,7 @@
-"""Attention to a run of the keys by PyTorch's flash kernel for CPUs, with the log-sum-exp that lets runs be merged.
+"""Attention to a range of the keys, with the log-sum-exp that lets ranges be merged.
 
-Grouped heads are rows of one product, so that their keys are read once.
+By PyTorch's flash kernel for CPUs, or on any device by two plain products. Query heads that share a key head are rows
+of one product, so that keys and values are neither copied nor expanded.
 """
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 Part = tuple[Tensor, Tensor]
 """Attention to a part of the keys, `[1, heads, n, dim]`, and its log-sum-exp, `[1, heads, n]`."""
 
+_MOST_SCORES = 2**26
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 
@@ -34,6 +36,31 @@ def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
     unseen = torch.arange(key.shape[2]) >= seen[:, None]
     bias = torch.zeros(unseen.shape, dtype=query.dtype).masked_fill_(unseen, -torch.inf)
     return [_flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)]
+
+
+def attend_anywhere(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, seen: Tensor | None = None
+) -> list[Part]:
+    """On any device, attention of query i to the first `seen[i]` keys, to all of them without `seen`.
+
+    A query that sees none of them gets a weight of 0 when parts are merged. Queries are taken in blocks, so that the
+    scores stay within some 256 MB.
+    """
+    heads, length = key.shape[1], key.shape[2]
+    block = max(_MOST_SCORES // (query.shape[1] * length), 1)
+    outs, sums = [], []
+    for start in range(0, query.shape[2], block):
+        some = query[0, :, start : start + block]
+        rows = some.reshape(heads, -1, some.shape[-1])
+        scores = torch.bmm(rows, key[0].transpose(1, 2)).float().mul_(scale)
+        if seen is not None:
+            hidden = torch.arange(length, device=key.device) >= seen[start : start + block, None].to(key.device)
+            scores.view(heads, -1, *hidden.shape).masked_fill_(hidden, -torch.inf)
+        lse = scores.logsumexp(-1)
+        weights = scores.sub_(lse.nan_to_num(neginf=0.0).unsqueeze(-1)).exp_()
+        outs.append(torch.bmm(weights.to(value.dtype), value[0]).view(some.shape))
+        sums.append(lse.view(some.shape[:2]))
+    return [(torch.cat(outs, dim=1)[None], torch.cat(sums, dim=1)[None])]
 
 
 def merge(parts: list[Part]) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 
 from kveraser_core.cache.editable_cache import synchronize
 from kveraser_core.evaluation.metrics import contains, f1
-from kveraser_core.methods import get_method, make_plan, ordered, usable
+from kveraser_core.methods import REFERENCE, get_method, make_plan, ordered, usable
 from kveraser_core.methods.apply import EditedCache, apply
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, agreement, answer_logits, generate
@@ -27,7 +27,6 @@ from kveraser_core.tasks.examples import Example
 from kveraser_core.tasks.held_out import held_out
 
 NOISE_FLOOR = "noise_floor"
-REFERENCE = "full_recompute"
 RESULTS = "results.jsonl"
 _OTHER_CHUNK = 200
 

@@ -20,11 +20,12 @@ from kveraser_core.methods.none import NoErase
 from kveraser_core.methods.plan import EditPlan, suffix_tokens
 from kveraser_core.model.backbone import Backbone
 
-NONE, REFERENCE = NoErase(), FullRecompute()
+NONE, REFERENCE = "none", "full_recompute"
+"""The methods that erase nothing, and exactly."""
 METHODS: dict[str, EraseMethod] = {
     method.name: method
     for method in (
-        NONE,
+        NoErase(),
         Mask(),
         DeleteShift(),
         LocalRepair(),
@@ -32,9 +33,13 @@ METHODS: dict[str, EraseMethod] = {
         KVEraser(),
         KVEraserLookahead(),
         KVEraserRepair(),
-        REFERENCE,
+        FullRecompute(),
     )
 }
+
+
+DEFAULTS = ("kveraser_repair", "kveraser", "local_repair")
+"""The methods that are used where none is named: the first that there is an eraser for."""
 
 
 class UnknownMethod(KVEraserError):
@@ -69,17 +74,33 @@ def usable(backbone: Backbone) -> list[str]:
     return [name for name, method in METHODS.items() if method.eraser is None or backbone.has_eraser(method.eraser)]
 
 
+def default_method(backbone: Backbone) -> str:
+    """The name of the method that is used where none is named: the best that `backbone` has the eraser for."""
+    names = usable(backbone)
+    return next(name for name in DEFAULTS if name in names)
+
+
 def make_plan(method: EraseMethod, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
     """The plan of `method` for erasing `spans`; arguments and errors as in `EraseMethod.plan`.
 
     Where it would recompute the whole suffix anyway, it is the plan of full recompute, which is exact.
     """
     if not spans:
-        return NONE.plan(ids, spans, backbone)
+        return METHODS[NONE].plan(ids, spans, backbone)
     plan, suffix = method.plan(ids, spans, backbone), suffix_tokens(ids, spans)
     if plan.suffix_tokens == suffix and plan.next_position == spans[0].start + suffix:
-        return REFERENCE.plan(ids, spans, backbone)
+        return METHODS[REFERENCE].plan(ids, spans, backbone)
     return plan
 
 
-__all__ = ["METHODS", "EraseMethod", "UnknownMethod", "get_method", "make_plan", "ordered", "usable"]
+__all__ = [
+    "METHODS",
+    "REFERENCE",
+    "EraseMethod",
+    "UnknownMethod",
+    "default_method",
+    "get_method",
+    "make_plan",
+    "ordered",
+    "usable",
+]

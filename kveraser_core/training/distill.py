@@ -99,7 +99,7 @@ class Distiller:
             context = read_context(self.backbone, example.ids)
             spans = [span.shifted(context.document_start) for span in example.spans]
             plan = make_plan(method, context.ids, spans, self.backbone)
-            if plan.method == REFERENCE.name:
+            if plan.method == REFERENCE:
                 return torch.zeros(())
             packed, teacher = self._teacher(example, context, spans)
         states = _states(context.cache)
@@ -110,7 +110,7 @@ class Distiller:
 
     def _teacher(self, example: Example, context: Context, spans: Sequence[Span]) -> tuple["_Packed", Tensor]:
         """The questions with their answers, and the logits of full recompute for them."""
-        exact = apply(make_plan(REFERENCE, context.ids, spans, self.backbone), context.cache, self.backbone)
+        exact = apply(make_plan(METHODS[REFERENCE], context.ids, spans, self.backbone), context.cache, self.backbone)
         try:
             packed = _Packed(self._turns(example, exact.cache))
             return packed, self._logits(_states(exact.cache), exact.cache.next_position, packed)

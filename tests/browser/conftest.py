@@ -4,6 +4,7 @@ A tiny random model answers, at once and without sense; tests marked `packaged` 
 words they check or whose slowness they need.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,6 +49,7 @@ def tiny_server(
     tiny_model("llama", **sizes).save_pretrained(folder / "model")
     samples_tokenizer.save_pretrained(folder / "model")
     save_adapter_of(tiny_model("llama", "sdpa", **sizes), folder / "eraser")
+    (folder / "eraser" / "steering.json").write_text(json.dumps({"method": "kveraser_lookahead", "lookahead": 16}))
     running = Server(folder / "log", "--model", str(folder / "model"), "--eraser", str(folder / "eraser"))
     running.start()
     yield running

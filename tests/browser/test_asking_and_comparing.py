@@ -67,10 +67,32 @@ def test_the_method_picker_explains_each_method(page: Page):
     expect(page.locator("#about-method")).to_contain_text("A correction is added at the end of the document.")
 
 
+def test_only_methods_that_there_is_an_eraser_for_are_offered(page: Page):
+    page.locator("#method input").click()
+    names = ["none", "mask", "delete_shift", "local_repair", "erratum", "kveraser_lookahead", "kveraser_repair"]
+    expect(page.get_by_role("option")).to_have_text([re.compile(rf"{name}$") for name in [*names, "full_recompute"]])
+    expect(page.locator("#method input")).to_have_value("kveraser_repair")
+    expect(page.locator("#methods label")).to_have_text([*names, "full_recompute"])
+
+
+def test_an_answer_says_that_full_recompute_ran_instead(page: Page):
+    paste(page, "The toll is 14 silver coins.\n\nShips pay at noon.")
+    erase(page, "The toll", "silver coins.")
+    ask(page, QUESTION)
+    said = re.compile("^exact: full_recompute ran, since everything after the passage")
+    expect(page.locator("#conversation .figures")).to_have_text(re.compile("^kveraser_repair · "))
+    expect(page.locator("#conversation .ran")).to_have_text(said)
+    page.locator("#question textarea").fill(QUESTION)
+    page.locator("#compare").click()
+    expect(page.locator("#cards .card dl")).to_have_count(3)
+    expect(page.locator('#cards [data-method="kveraser_repair"] .ran')).to_have_text(said)
+    expect(page.locator("#cards .ran")).to_have_count(1)
+
+
 def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
-    page.locator("#methods").get_by_label("kveraser_repair", exact=True).check()
+    page.locator("#methods").get_by_label("kveraser_lookahead", exact=True).check()
     page.locator("#question textarea").fill(QUESTION)
     page.evaluate(_WATCH_CARDS)
     page.locator("#compare").click()
@@ -80,7 +102,7 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     reference = page.locator('#cards [data-method="full_recompute"]')
     expect(reference).to_contain_text("the reference")
     expect(reference.locator("mark")).to_have_count(0)
-    expect(page.locator('#cards [data-method="kveraser"]')).to_contain_text(
+    expect(page.locator('#cards [data-method="kveraser_repair"]')).to_contain_text(
         re.compile(r"[\d.]+× (faster|slower) than full")
     )
     wanted = reference.locator(".answer").text_content()
@@ -102,7 +124,12 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
         return target.read_text(encoding="utf-8")
 
     answers = json.loads(taken("json"))["answers"]
-    assert {answer["method"] for answer in answers} == {"none", "kveraser", "kveraser_repair", "full_recompute"}
+    assert {answer["method"] for answer in answers} == {
+        "none",
+        "kveraser_lookahead",
+        "kveraser_repair",
+        "full_recompute",
+    }
     assert SECOND in answers[0]["erased"][0]["text"]
     assert answers[0]["answer"] == wanted
     reference.get_by_role("button", name="Copy").click()
@@ -124,9 +151,9 @@ def test_what_the_user_got_wrong_is_said(page: Page):
     page.locator("#question textarea").fill("y " * 9000)
     page.locator("#compare").click()
     toast(page, "ask a shorter one")
-    for method in ("none", "kveraser", "full_recompute"):
+    for method in ("none", "kveraser_repair", "full_recompute"):
         page.locator("#methods").get_by_label(method, exact=True).uncheck()
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#compare").click()
-    toast(page, "No method is ticked: tick at least one.")
+    toast(page, "No erase method is ticked: tick at least one.")
     ask(page, QUESTION)

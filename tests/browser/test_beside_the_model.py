@@ -199,14 +199,25 @@ def test_a_page_whose_document_went_is_told_why(open_tab: Callable[..., Page], s
         expect(page.locator(".toast-body")).to_contain_text(said)
 
 
-@pytest.mark.parametrize(("language", "said"), [("en-US", "No eraser is loaded"), ("zh-CN", "该方法需要擦除器")])
+def tick_kveraser(route: Route) -> None:
+    """Change a request to compare as a page sends it that was loaded when there was an eraser."""
+    body = route.request.post_data_json
+    for entry in body["data"]:
+        if isinstance(entry, list):
+            entry.append("kveraser")
+    route.continue_(post_data=body)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en-US", "No eraser is loaded"), ("zh-CN", "该方法需要为其训练的擦除器")]
+)
 def test_a_method_that_fails_leaves_the_others_their_cards(open_tab: Callable[..., Page], language: str, said: str):
     page = open_tab(language)
     paste(page, TEXT)
     drag(page, "An old rule", "no longer in force.")
     page.locator(".bar .primary").click()
     expect(page.locator("#edits .edit")).to_have_count(1)
-    page.locator("#methods").get_by_label("kveraser", exact=True).check()
+    page.route("**/queue/join*", tick_kveraser)
     page.locator("#question textarea").fill("What is the toll?")
     page.locator("#compare").click()
     failed = page.locator('#cards [data-method="kveraser"]')

@@ -133,7 +133,7 @@ def test_from_a_sample_to_a_comparison_in_five_clicks(page: Page):
     expect(page.locator("#question textarea")).to_have_value("What is the invoice account of Brightfloor Cleaning?")
     page.locator("#compare").click()
     expect(page.locator("#cards .card dl")).to_have_count(3)
-    for method in ("none", "full_recompute", "kveraser"):
+    for method in ("none", "full_recompute", "kveraser_repair"):
         expect(page.locator(f'#cards [data-method="{method}"] .answer')).to_have_text(re.compile(r"\w"))
 
 

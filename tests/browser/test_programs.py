@@ -16,7 +16,8 @@ from tests.browser.serving import Server
 from tests.serving import run_beside
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOOLS = {"load", "load_file", "erase", "undo", "ask", "compare", "export"}
 
 
@@ -30,6 +31,7 @@ def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_pat
     erased = client.predict(session=session, passage=SECOND, api_name="/erase")
     assert [span["text"].strip() for span in erased["erased"]] == [SECOND]
     answer = client.predict(session=session, question=QUESTION, method="full_recompute", api_name="/ask")
+    assert answer["ran"] == "full_recompute"
     assert "30" in answer["text"]
     assert answer["ttft_s"] > 0
     start = TEXT.index("The toll today")
@@ -74,9 +76,10 @@ def test_the_same_are_mcp_tools(server: Server):
 
 
 @pytest.mark.parametrize("language", ["client", "mcp"])
-def test_the_readmes_snippets_run(server: Server, language):
-    """The snippets of the README, aimed at this server."""
-    (snippet,) = re.findall(rf"<!-- {language} -->\n```py\n(.*?)```", README, re.S)
+def test_the_snippets_of_the_documentation_run(server: Server, language):
+    """Those of the README and of docs, aimed at this server."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    (snippet,) = re.findall(rf"<!-- {language} -->\n```py(?:thon)?\n(.*?)```", text, re.S)
     aimed = snippet.replace("http://127.0.0.1:7860", server.address)
     done = subprocess.run([sys.executable, "-c", aimed], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

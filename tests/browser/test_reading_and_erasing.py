@@ -33,7 +33,9 @@ def test_a_drag_across_paragraphs_erases_what_is_painted(open_page: Callable[...
     expect(page.locator(".doc p")).to_have_count(4)
     erase(page, "😀 and", "for every mast.")
     expect(page.locator(said).first).to_have_text(
-        re.compile(r"Erased \d+ tokens in \d+ ms with kveraser\.|已用 kveraser 在 \d+ 毫秒内擦除 \d+ 个词元。")
+        re.compile(
+            r"Erased \d+ tokens in \d+ ms with kveraser_repair\.|已用 kveraser_repair 在 \d+ 毫秒内擦除 \d+ 个词元。"
+        )
     )
     passage = TEXT[TEXT.index("😀 and") : TEXT.index("for every mast.") + len("for every mast.")]
     until(lambda: passage in painted(page))

@@ -14,23 +14,9 @@ import numpy as np
 from numba import njit, prange
 
 from kveraser_core.engines.cpu.bf16 import narrow, narrow_all, norm_scale, silu, turn
-from kveraser_core.engines.cpu.bf16_tile import tile
 from kveraser_core.engines.cpu.block_attention import WIDTH, attend, merge
 from kveraser_core.engines.cpu.compiled import OPTIONS, Array
-from kveraser_core.engines.cpu.vector_code import LANES
-
-ROWS = 4
-"""Rows come in multiples of it."""
-_CHUNK = 64
-"""Rows that a thread takes at once."""
-
-
-def _weight_tile(rows: int, vectors: int) -> Any:
-    return tile(rows, vectors, fresh=False, pair_step=4, fetching=True)
-
-
-_wide_48, _wide_32, _wide_16 = (_weight_tile(2 * ROWS, vectors) for vectors in (3, 2, 1))
-_tile_48, _tile_32, _tile_16 = (_weight_tile(ROWS, vectors) for vectors in (3, 2, 1))
+from kveraser_core.engines.cpu.products import CHUNK, ROWS, add_erased, add_product, read_low
 
 
 class LayerWeights(NamedTuple):
@@ -74,68 +60,6 @@ class LayerEraser(NamedTuple):
     down: Array
 
 
-@njit(**OPTIONS)
-def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out: Array, column: int) -> None:
-    """Add the product of the rows `[start, end)`, `[R, in]` in bf16, with a panel of `weight` to `out`.
-
-    Meanwhile the next panel is fetched, a part of it with every tile of rows: else the first tile would wait for
-    memory, which the others do not need. A single tile waits for memory either way.
-    """
-    into = rows.shape[1]
-    width = min(WIDTH, weight.size // into - WIDTH * panel)
-    right = weight.ctypes.data + 2 * WIDTH * panel * into
-    step = 4 * out.shape[1]
-    ahead = right + 2 * width * into
-    share = 4 * width * ROWS // (end - start) if end - start > 2 * ROWS else 0
-    row = start
-    while row < end:
-        left, to = rows.ctypes.data + 2 * into * row, out.ctypes.data + step * row + 4 * column
-        if end - row >= 2 * ROWS:
-            row += 2 * ROWS
-            if width == WIDTH:
-                _wide_48(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
-            elif width == 2 * LANES:
-                _wide_32(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
-            else:
-                _wide_16(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
-            ahead += share * into
-        else:
-            row += ROWS
-            if width == WIDTH:
-                _tile_48(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
-            elif width == 2 * LANES:
-                _tile_32(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
-            else:
-                _tile_16(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
-            ahead += share * into // 2
-
-
-@njit(**OPTIONS)
-def _add_erased(
-    rows: Array, start: int, end: int, weight: Array, low: Array, back: Array, panel: int, out: Array, column: int
-) -> None:
-    """`_add_panel`, and what an eraser adds, if any: `low`, `[., ranks]` of the first rows, by a panel of `back`."""
-    _add_panel(rows, start, end, weight, panel, out, column)
-    if back.size:
-        _add_panel(low, start, min(end, len(low)), back, panel, out, column)
-
-
-@njit(parallel=True, **OPTIONS)
-def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array) -> None:
-    """Add `rows @ weight + low @ back`, from row `first` on, to `out`.
-
-    `rows`, `[R, in]`, and `low`, `[., ranks]`, of the first of them, are bf16, `out` is fp32; an empty `back`
-    adds nothing.
-    """
-    panels = (weight.size // rows.shape[1] + WIDTH - 1) // WIDTH
-    chunks = (len(rows) - first + _CHUNK - 1) // _CHUNK
-    for number in prange(panels * chunks):
-        task = np.int64(number)
-        panel, start = task // chunks, first + _CHUNK * (task % chunks)
-        end = min(start + _CHUNK, len(rows))
-        _add_erased(rows, start, end, weight, low, back, panel, out, WIDTH * panel)
-
-
 @njit(parallel=True, **OPTIONS)
 def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser, out: Array) -> None:
     """Queries, keys and values of `rows`, `[R, H]` in bf16, side by side into `out`, fp32.
@@ -145,11 +69,11 @@ def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser,
     hidden = rows.shape[1]
     query_wide, key_wide = weights.query.size // hidden, weights.key.size // hidden
     queries, keys = (query_wide + WIDTH - 1) // WIDTH, (key_wide + WIDTH - 1) // WIDTH
-    chunks = (len(rows) + _CHUNK - 1) // _CHUNK
+    chunks = (len(rows) + CHUNK - 1) // CHUNK
     for number in prange((queries + 2 * keys) * chunks):
         task = np.int64(number)
-        panel, start = task // chunks, _CHUNK * (task % chunks)
-        end: Any = min(start + _CHUNK, len(rows))
+        panel, start = task // chunks, CHUNK * (task % chunks)
+        end: Any = min(start + CHUNK, len(rows))
         weight, back, own_low, column = weights.query, eraser.query, low[0], np.int64(0)
         if panel >= queries + keys:
             weight, back, own_low, column = weights.value, eraser.value, low[2], query_wide + key_wide
@@ -162,7 +86,7 @@ def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser,
         for row in range(start, end):
             for i in range(bias.size):
                 out[row, at + i] = bias[i]
-        _add_erased(rows, start, end, weight, own_low, back, panel, out, at)
+        add_erased(rows, start, end, weight, own_low, back, panel, out, at)
 
 
 @njit(parallel=True, **OPTIONS)
@@ -174,48 +98,20 @@ def _gated(
     `low` is of both, `[2, ., ranks]`; see `add_product`.
     """
     inner = out.shape[1]
-    panels, chunks = (inner + WIDTH - 1) // WIDTH, (len(rows) - first + _CHUNK - 1) // _CHUNK
+    panels, chunks = (inner + WIDTH - 1) // WIDTH, (len(rows) - first + CHUNK - 1) // CHUNK
     for number in prange(panels * chunks):
         task = np.int64(number)
-        panel, start = task // chunks, first + _CHUNK * (task % chunks)
+        panel, start = task // chunks, first + CHUNK * (task % chunks)
         none = np.int64(0)
-        count: Any = min(_CHUNK, len(rows) - start)
+        count: Any = min(CHUNK, len(rows) - start)
         width = min(WIDTH, inner - WIDTH * panel)
         gates, ups = np.zeros((count, width), np.float32), np.zeros((count, width), np.float32)
-        _add_erased(rows[start:], none, count, gate, low[0, start:], back_gate, panel, gates, none)
-        _add_erased(rows[start:], none, count, up, low[1, start:], back_up, panel, ups, none)
+        add_erased(rows[start:], none, count, gate, low[0, start:], back_gate, panel, gates, none)
+        add_erased(rows[start:], none, count, up, low[1, start:], back_up, panel, ups, none)
         for row in range(count):
             own, other, into = gates[row], ups[row], out[start + row, WIDTH * panel : WIDTH * panel + width]
             for i in range(width):
                 into[i] = narrow(silu(own[i]) * other[i])
-
-
-@njit(**OPTIONS)
-def _read(rows: Array, first: int, erased: int, weight: Array, count: int) -> Array:
-    """The eraser's first product for `count` projections, from row `first` on and of the first `erased` rows only.
-
-    It is `[count, ., ranks]` in bf16, with as many rows as come in multiples, or nothing without an eraser.
-    """
-    low = np.zeros((count, (erased + ROWS - 1) // ROWS * ROWS, weight.size // rows.shape[1] // count), np.uint16)
-    if low.size:
-        _fill(rows, first, erased, weight, low)
-    return low
-
-
-@njit(parallel=True, **OPTIONS)
-def _fill(rows: Array, first: int, erased: int, weight: Array, low: Array) -> None:
-    """What `_read` gives, into `low`."""
-    count, read, ranks = low.shape
-    none, many = np.int64(0), np.int64(2 * ROWS)
-    for number in prange(max(read - first + many - 1, 0) // many):
-        start = first + many * np.int64(number)
-        end: Any = min(start + many, read)
-        sums = np.zeros((end - start, count * ranks), np.float32)
-        for panel in range((count * ranks + WIDTH - 1) // WIDTH):
-            _add_panel(rows[start:], none, end - start, weight, panel, sums, WIDTH * panel)
-        for row in range(min(end, erased) - start):
-            for projection in range(count):
-                narrow_all(sums[row, projection * ranks : (projection + 1) * ranks], low[projection, start + row])
 
 
 @njit(parallel=True, **OPTIONS)
@@ -321,7 +217,7 @@ def run_layer(
     normed = np.empty(rows.shape, np.uint16)
     _normed(rows, none, weights.before, epsilon, normed)
     projected = np.empty((len(rows), weights.bias.size), np.float32)
-    low = _read(normed, none, erased, eraser.read_states, three)
+    low = read_low(normed, none, erased, eraser.read_states, three)
     _states(normed, weights, low, eraser, projected)
     if weights.query_norm.size:
         for token in range(tokens):
@@ -335,11 +231,11 @@ def run_layer(
     attended = np.empty((len(rows), wide), np.uint16)
     attended[tokens:] = 0
     merge(sums, tops, shared, first, tokens, attended)
-    low = _read(attended, first, erased, eraser.read_output, one)
+    low = read_low(attended, first, erased, eraser.read_output, one)
     add_product(attended, first, weights.output, low[0], eraser.output, rows)
     _normed(rows, first, weights.between, epsilon, normed)
     gated = np.empty((len(rows), weights.gate.size // hidden), np.uint16)
-    low = _read(normed, first, erased, eraser.read_gate_up, two)
+    low = read_low(normed, first, erased, eraser.read_gate_up, two)
     _gated(normed, first, weights.gate, weights.up, low, eraser.gate, eraser.up, gated)
-    low = _read(gated, first, erased, eraser.read_down, one)
+    low = read_low(gated, first, erased, eraser.read_down, one)
     add_product(gated, first, weights.down, low[0], eraser.down, rows)

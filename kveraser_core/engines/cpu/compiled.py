@@ -28,6 +28,7 @@ _SOURCES = (
     "bf16_weights.py",
     "block_attention.py",
     "block_kernels.py",
+    "products.py",
     "row_kernels.py",
     "vector_code.py",
 )

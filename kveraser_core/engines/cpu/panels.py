@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from kveraser_core.engines.cpu.block_attention import WIDTH
-from kveraser_core.engines.cpu.block_kernels import ROWS
 from kveraser_core.engines.cpu.compiled import Array, bits
+from kveraser_core.engines.cpu.products import ROWS
 from kveraser_core.engines.cpu.vector_code import LANES
 
 NOTHING = np.empty(0, np.uint16)

@@ -1,0 +1,23 @@
+"""Questions as tokens, and whether they fit after a document."""
+
+from collections.abc import Sequence
+
+from kveraser_core.errors import KVEraserError
+from kveraser_core.model.prompts import Prompt, Turn
+
+
+class QuestionError(KVEraserError):
+    """A question that is empty or does not fit after the document."""
+
+
+def tokens_of(question: str, history: Sequence[Turn], prompt: Prompt, room: int) -> list[int]:
+    """The token ids of `question`, after earlier turns, for which there are `room` slots. Raises `QuestionError`."""
+    if not question.strip():
+        raise QuestionError("The question is empty: type what you want to know.")
+    ids = prompt.question_ids(question.strip(), history)
+    if len(ids) >= room:
+        raise QuestionError(
+            f"The question with its earlier turns has {len(ids):,} tokens and there is room for "
+            f"{room - 1:,}: ask a shorter one or leave the earlier turns out."
+        )
+    return ids
