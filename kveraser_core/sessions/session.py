@@ -14,7 +14,7 @@ from kveraser_core.cache.editable_cache import EditableCache, synchronize
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, TokenMap, merge_spans
 from kveraser_core.errors import KVEraserError
-from kveraser_core.methods import REFERENCE, get_method, make_plan, usable
+from kveraser_core.methods import REFERENCE, default_method, get_method, make_plan, usable
 from kveraser_core.methods.apply import apply
 from kveraser_core.methods.plan import kept_ids
 from kveraser_core.model.backbone import Backbone
