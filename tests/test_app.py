@@ -19,7 +19,7 @@ from app.document_view import from_browser, to_browser
 from app.events import spoken
 from app.export import exported
 from app.layout import lay_out
-from app.samples import UnknownSample, find_sample, samples
+from app.samples import samples
 from app.store import SessionStore
 from app.texts import WORDS, ran_instead
 from app.turns import Turns
@@ -110,11 +110,11 @@ def asking(workspace, sessions):
         return Asking(sessions, Turns(), lay_out(workspace.session.backbone))
 
 
-def test_only_samples_are_found_by_name():
+def test_the_samples_are_there_with_their_passages():
     for sample in samples():
-        assert find_sample(sample.file).path.is_file()
-    with pytest.raises(UnknownSample, match=re.escape("policy-manual.pdf")):
-        find_sample("../../README.md")
+        assert sample.path.is_file()
+        assert sample.erase
+        assert sample.questions
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_places():

@@ -11,7 +11,7 @@ from tests.conftest import TEXT
 OLD = "the toll is fourteen silver coins"
 KEYS = {
     "name", "answer", "erase_s", "question_prefill_s", "ttft_s", "decode_tokens_per_s", "tokens", "agreement", "kl",
-    "extra_bytes", "error",
+    "extra_bytes", "error", "ran",
 }  # fmt: skip
 
 
@@ -48,8 +48,9 @@ def test_ask_prints_one_stable_object(run, model_folder):
     assert method["ttft_s"] >= method["erase_s"] + method["question_prefill_s"]
 
 
-def test_compare_runs_every_method(run, save_adapter):
+def test_compare_runs_every_method_that_there_is_an_eraser_for(run, save_adapter):
     folder = save_adapter()
+    (folder / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 8}')
     code, printed = run("compare", "--erase-range", "10:60", "--eraser", str(folder), "--json")
     result = json.loads(printed.out)
     assert code == 0
@@ -65,7 +66,13 @@ def test_tables_for_people(run):
     assert code == 0
     assert "local_repair" in printed.out
     assert all(word in printed.out for column in FIGURES for word in column.split())
+    assert "kveraser" not in printed.out
+    code, printed = run("compare", "--erase", OLD, "--method", "mask", "--method", "kveraser_repair")
+    assert code == 0
     assert "No eraser is loaded" in printed.out
+    code, printed = run("ask", "--erase", "all night in winter.")
+    assert code == 0
+    assert "full_recompute ran" in printed.out
     code, printed = run("ask")
     assert code == 0
     assert "erased: nothing" in printed.out

@@ -7,16 +7,20 @@ import argparse
 import contextlib
 import importlib.util
 import io
+import json
 import re
 import shlex
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app import main as app
+from kveraser_core import Answer, Span
 from kveraser_core.cli import main as command_line
+from kveraser_core.cli.question import as_json
 from kveraser_core.methods import METHODS, get_method
 
 ROOT = Path(__file__).parents[1]
@@ -66,7 +70,7 @@ def commands(page: Path) -> list[str]:
             found += [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     for code in inline_code(page):
         if code.split()[0] in PROGRAMS and " " in code:
-            found.append(f"{code} --help" if re.fullmatch(r"kveraser \w+", code) else code)
+            found.append(f"{code} --help" if re.fullmatch(r"kveraser [a-z ]+", code) else code)
     return found
 
 
@@ -88,7 +92,7 @@ def test_snippets_run_one_after_the_other_and_print_what_is_promised(page, monke
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
                 exec(compile(code, page.name, "exec"), names)  # noqa: S102
-            assert mark.removeprefix("prints: ") in printed.getvalue()
+            assert all(promised in printed.getvalue() for promised in mark.removeprefix("prints: ").split(", "))
 
 
 @pages
@@ -162,6 +166,15 @@ def test_named_files_exist(page):
     for code in inline_code(page):
         if code.startswith(tuple(f"{folder}/" for folder in CHECKED_FOLDERS)) and " " not in code:
             assert (ROOT / code).exists(), code
+
+
+def test_the_keys_that_json_output_is_said_to_have_are_those_it_has():
+    span = SimpleNamespace(characters=Span(0, 1), text="", tokens=1)
+    backbone, document = SimpleNamespace(name="", eraser=None), SimpleNamespace(title="")
+    session = SimpleNamespace(backbone=backbone, document=document, tokens=1, spans=[span])
+    given = json.dumps(as_json(session, "", [Answer("none", "")]))
+    (told,) = (code for _, kind, code in blocks(ROOT / "docs" / "cli.md") if kind == "text")
+    assert set(re.findall(r'"(\w+)"', told)) == set(re.findall(r'"(\w+)":', given))
 
 
 def test_the_readme_is_short_and_has_every_method():

@@ -1,10 +1,13 @@
-"""Which suffix tokens `kveraser_repair` reads again."""
+"""Which suffix tokens `kveraser_repair` recomputes, and where sentences end."""
+
+import json
 
 import pytest
 import torch
 
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods.staleness import stale_tokens
+from kveraser_core.methods.staleness import WEIGHTS, stale_tokens
+from kveraser_core.model.breaks import Breaks
 
 STATEMENT = list(range(300, 312))
 
@@ -17,8 +20,11 @@ def fill(first, count):
 @pytest.fixture
 def plain(llama):
     """A backbone whose vocabulary has no ends of lines or sentences but the tokens 1 and 2."""
-    ends = torch.zeros(420, dtype=torch.bool)
-    llama.breaks = ends.index_fill(0, torch.tensor(1), True), ends.index_fill(0, torch.tensor(2), True)
+
+    class OneAndTwo:
+        lines, sentences = (staticmethod(lambda ids, end=end: torch.as_tensor(ids) == end) for end in (1, 2))
+
+    llama.breaks = OneAndTwo()
     return llama
 
 
@@ -77,3 +83,36 @@ def test_a_short_suffix_is_recomputed_whole(plain):
     ids = [*fill(10, 10), *STATEMENT, *fill(100, 4)]
     assert stale_tokens(plain, ids, Span(10, 22), [], 32) == [22, 23, 24, 25]
     assert stale_tokens(plain, ids[:22], Span(10, 22), [], 32) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ships pay. Boats do not! Do they?",
+        "船舶付费。渔船不付！谁付？",
+        "जहाज़ शुल्क देते हैं। नावें नहीं॥",
+        "السفن تدفع. هل تدفع القوارب؟ لا۔",
+        "Wait… then go. ",
+    ],
+)
+def test_sentences_end_where_a_reader_of_the_language_sees_it(text, tokenizer):
+    """In a vocabulary without these signs, which spells them in bytes."""
+    ids, offsets = (tokenizer(text, return_offsets_mapping=True)[key] for key in ("input_ids", "offset_mapping"))
+    found = {end for (_, end), is_end in zip(offsets, Breaks(tokenizer).sentences(ids), strict=True) if is_end}
+    assert found == {at + 1 for at, sign in enumerate(text) if sign in ".!?…。！？।॥؟۔"}
+
+
+def test_a_byte_that_signs_share_with_letters_ends_no_sentence(tokenizer):
+    ids = tokenizer("यह किताब अच्छी है कि नहीं 字学校")["input_ids"]
+    assert not Breaks(tokenizer).sentences(ids).any()
+
+
+def test_the_erasers_own_weights_decide(plain, save_adapter):
+    """With none but of echoes what follows the seam is taken by them alone."""
+    ids = [*fill(10, 10), *STATEMENT, *fill(100, 60), *STATEMENT, *fill(200, 60)]
+    folder = save_adapter()
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"echo of 5": 1.0}
+    (folder / "selector.json").write_text(json.dumps({"weights": weights, "fitted_on": {}}))
+    plain.load_eraser(folder)
+    chosen = stale_tokens(plain, ids, Span(10, 22), [], 16 + 8)
+    assert chosen == [*range(22, 38), *range(82 + 4, 82 + 12)]

@@ -14,6 +14,7 @@ from transformers import DynamicCache
 from kveraser_core.cli.main import main
 from kveraser_core.documents.spans import Span
 from kveraser_core.methods import get_method
+from kveraser_core.methods.staleness import WEIGHTS
 from kveraser_core.model.adapters import load_adapter
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.tasks.corpus import Corpus, CorpusError
@@ -25,6 +26,7 @@ from kveraser_core.tasks.span_neighbour import span_neighbour
 from kveraser_core.training.distill import Distiller
 from kveraser_core.training.mixture import FINETUNE, Mixture
 from kveraser_core.training.recipe import Recipe
+from kveraser_core.training.selector import not_negative
 from kveraser_core.training.trainer import train
 from tests.conftest import TEXT, tiny_model
 
@@ -336,5 +338,51 @@ def test_both_stages_and_an_evaluation_from_the_command_line(model_folder, squad
     assert {row["kl"] for row in rows if row["method"] == "full_recompute"} == {0.0}
     assert all(row["kl"] < 0.002 for row in rows if row["method"] == "noise_floor")
     assert (out / "accuracy.png").exists()
+    assert {(row["model"], row["eraser"], row["engine"], row["seed"]) for row in rows} == {
+        (str(model_folder), second, "torch", 0)
+    }
+    assert main([*measure, "--seed", "1"]) == 2
+    assert "holds results with another seed (0, now 1): give another --out" in capsys.readouterr().err
+    assert main(["train", "pretrain", *common, *brief, "--method", "mask", "--out", first]) == 2
+    assert "No eraser can be trained for 'mask'" in capsys.readouterr().err
     assert main([*measure[:-1], str(tmp_path / "other"), "--tasks", "juggling"]) == 2
     assert "no task 'juggling'" in capsys.readouterr().err
+
+
+def test_the_selector_is_fitted_and_used(llama, tmp_path, save_adapter, model_folder, squad, capsys):
+    """By the command, for a tiny model: the weights are those of least squares, and the eraser brings them along."""
+    (tmp_path / "text.txt").write_text(prose(5, 500))
+    adapter = save_adapter()
+    (adapter / "steering.json").write_text('{"method": "kveraser_lookahead", "lookahead": 8}')
+    asked = [
+        "train",
+        "selector",
+        "--model",
+        str(model_folder),
+        "--corpus",
+        str(tmp_path / "text.txt"),
+        "--device",
+        "cpu",
+    ]
+    brief = ["--examples", "3", "--answers", "1", "--shortest", "220", "--longest", "260", "--out", str(adapter)]
+    assert main([*asked, *brief]) == 2
+    assert "fitted for an eraser of kveraser_lookahead" in capsys.readouterr().err
+    assert main([*asked, *brief, "--eraser", str(adapter)]) == 0
+    written = json.loads((adapter / "selector.json").read_text())
+    assert set(written["weights"]) == set(WEIGHTS)
+    assert min(written["weights"].values()) >= 0 < max(written["weights"].values())
+    assert written["fitted_on"]["files"] == ["text.txt"]
+    assert written["fitted_on"]["examples"] == 3
+    llama.load_eraser(adapter)
+    assert llama.eraser.selector == written["weights"]
+
+
+def test_weights_are_least_squares_and_none_is_negative():
+    torch.manual_seed(3)
+    features, true = torch.rand(400, 4, dtype=torch.float64), torch.tensor([0.5, 0.0, 0.2, 0.9], dtype=torch.float64)
+    torch.testing.assert_close(not_negative(features, features @ true), true, atol=1e-4, rtol=1e-3)
+    pulled = features @ torch.tensor([0.5, -0.4, 0.2, 0.9], dtype=torch.float64)
+    found = not_negative(features, pulled)
+    assert found[1] == 0
+    kept = features[:, [0, 2, 3]]
+    torch.testing.assert_close(found[[0, 2, 3]], torch.linalg.lstsq(kept, pulled).solution, atol=1e-3, rtol=1e-3)

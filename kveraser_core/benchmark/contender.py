@@ -9,9 +9,9 @@ from kveraser_core.documents.spans import Span
 
 QUESTION = "What does the document say at its beginning?"
 DECODED = 32
-"""Tokens decoded behind the first one; the end token does not stop them."""
+"""Tokens decoded after the first one; the end token does not stop them."""
 HEADROOM = 256
-"""Slots that a contender needs behind the context for the question and its answer."""
+"""Slots that a contender needs after the context for the question and its answer."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Contender(ABC):
 
     @abstractmethod
     def run(self, way: str, span: Span) -> Sample:
-        """Erase the slots `span` the way named `way` and answer the question; the context is whole again after it."""
+        """Erase the slots `span` as `way` says and answer the question; the context is whole again after it."""
 
     @abstractmethod
     def free(self) -> None:

@@ -11,7 +11,7 @@ from kveraser_core.errors import KVEraserError
 
 POSITIONS = ("start", "middle", "end")
 MARGIN = 64
-"""Tokens of the context in front of a span at the start, the prompt among them, and behind one at the end."""
+"""Tokens of the context before a span at the start, the prompt among them, and after one at the end."""
 
 Row = dict[str, Any]
 

@@ -21,7 +21,7 @@ class Work(NamedTuple):
 
 
 class Block(NamedTuple):
-    """`new` consecutive tokens behind `past` tokens that they attend to, and to themselves causally."""
+    """`new` consecutive tokens after `past` tokens that they attend to, and to themselves causally."""
 
     new: int
     past: int

@@ -55,7 +55,7 @@ class Ours(Contender):
         self.context = None
 
     def beyond_window(self, length: int) -> bool:
-        """Whether question and answer behind `length` tokens end beyond the model's window."""
+        """Whether question and answer after `length` tokens end beyond the model's window."""
         return length + len(self.question_ids) + DECODED + 1 > self.backbone.window
 
     def prefill_work(self, length: int) -> Work:

@@ -27,7 +27,7 @@ def write_plots(rows: list[Row], out: Path) -> list[Path]:
 
 
 def _plot(summary: Summary, place: Place, name: str, label: str, out: Path) -> Path:
-    figure, axes = plt.subplots(figsize=(9, 6), view="constrained")
+    figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
     axes.set_prop_cycle(cycler(linestyle=["-", "--"]) * cycler(color=matplotlib.color_sequences["tab10"]))
     ends: list[tuple[float, str, Any]] = []
     for member in summary.members(place):

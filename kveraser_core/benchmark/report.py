@@ -9,7 +9,7 @@ from kveraser_core.benchmark.summary import Figure, Place, Summary, growth
 
 REFERENCE = "full_recompute"
 _READING = f"""Medians over n repeats, least to most in brackets; all members of a cell took turns in one process. The
-first token is counted from the request to erase. Decoding is {DECODED} tokens behind the erased cache. The limit is
+first token is counted from the request to erase. Decoding is {DECODED} tokens after the erased context. The limit is
 what the step's operations and bytes take at the rates measured before the round, an erase and a question being one
 pass of the model each; × is measured over limit, for decoding the share of the highest rate that is reached. Where
 nothing has to be computed or moved, or where a program keeps the weights in another format, there is no limit. Memory

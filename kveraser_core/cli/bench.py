@@ -26,14 +26,11 @@ from kveraser_core.errors import KVEraserError
 from kveraser_core.evaluation.runner import usable_methods
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.packaged import MODEL_NAME
+from kveraser_core.model.provenance import check_same, provenance
 
 RESULTS = "results.jsonl"
 _PREPARE_TOKENS = 2048
 _CONVERT = "from kveraser_core.model.packaged import packaged_model; packaged_model()"
-
-
-class OtherResults(KVEraserError):
-    """The folder holds results that do not belong to this run."""
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     disable_progress_bar()
     names = chosen_peers(options.peers)
     backbone = Backbone.load(options.model, options.eraser, options.device)
-    machine = {"model": backbone.name, **describe(backbone.device, backbone.model.dtype)}
+    machine = provenance(backbone, seed=None) | describe(backbone.device, backbone.model.dtype)
     results = _results(Path(options.out), machine)
     if not results.find("load"):
         results.add(what="load", seconds=_load_seconds(options))
@@ -84,10 +81,7 @@ def _results(out: Path, machine: dict[str, Any]) -> Results:
     if not results.rows:
         results.add(what="machine", **machine)
     (before,) = results.find("machine")
-    if changed := [name for name, value in machine.items() if before.get(name) != value]:
-        raise OtherResults(
-            f"{out} holds results with another {changed[0]} ({before.get(changed[0])}): give another --out."
-        )
+    check_same(out, before, machine)
     return results
 
 

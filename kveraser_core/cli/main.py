@@ -8,10 +8,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 from rich.console import Console
 
 from kveraser_core.errors import KVEraserError
+from kveraser_core.training.recipe import Recipe
 
 _errors = Console(stderr=True, highlight=False, markup=False)
 
@@ -53,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     for stage in (first, second):
         stage.set_defaults(run=_train)
         _training_options(stage)
+    choice = stages.add_parser("selector", help="which suffix tokens kveraser_repair recomputes with an eraser")
+    choice.set_defaults(run=_selector)
+    _selector_options(choice)
     measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
     measure.set_defaults(run=_evaluate)
     _evaluation_options(measure)
@@ -112,14 +117,31 @@ def _training_options(command: argparse.ArgumentParser) -> None:
     _model_options(command)
     add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
     add("--out", required=True, metavar="DIR", help="where the eraser goes; a run stopped there goes on")
-    add("--steps", type=int, default=1000, metavar="N")
-    add("--contexts-per-step", type=int, default=2, metavar="N")
-    add("--learning-rate", type=float, default=4e-4, metavar="R")
-    add("--rank", type=int, default=16, metavar="N")
-    add("--longest", type=int, default=700, metavar="TOKENS", help="the longest context (default 700)")
-    add("--seed", type=int, default=0, metavar="N")
-    add("--checkpoint-every", type=int, default=50, metavar="STEPS")
     add("--threads", type=int, metavar="N", help="CPU threads of each process")
+    for field in fields(Recipe):
+        kind = type(field.default)
+        add(
+            f"--{field.name.replace('_', '-')}",
+            type=kind,
+            default=field.default,
+            metavar={int: "N", float: "R", str: "NAME"}[kind],
+            help=f"{field.metadata['help']} (default {field.default})",
+        )
+
+
+def _selector_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a kveraser_lookahead eraser; default: the shipped one")
+    add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
+    add("--qa", metavar="FILE", help="questions in SQuAD v1.1 format")
+    _articles_option(command)
+    add("--examples", type=int, default=48, metavar="N", help="for the weights fitted to states (default 48)")
+    add("--answers", type=int, default=24, metavar="N", help="for the weight chosen by answers (default 24)")
+    add("--shortest", type=int, default=300, metavar="N", help="tokens of the shortest context (default 300)")
+    add("--longest", type=int, default=700, metavar="N", help="tokens of the longest context (default 700)")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--out", required=True, metavar="DIR", help="the eraser's folder, where selector.json goes")
 
 
 def _evaluation_options(command: argparse.ArgumentParser) -> None:
@@ -219,6 +241,12 @@ def _question(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     from kveraser_core.cli.train import run
+
+    run(options)
+
+
+def _selector(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.selector import run
 
     run(options)
 

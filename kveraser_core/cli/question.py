@@ -66,6 +66,7 @@ def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> d
         "methods": [
             {
                 "name": answer.method,
+                "ran": answer.ran,
                 "answer": answer.text if answer.error is None else None,
                 "erase_s": answer.erase_s,
                 "question_prefill_s": answer.question_prefill_s,
@@ -118,3 +119,8 @@ def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
     for answer in answers:
         if answer.error is not None or len(answers) > 1:
             out.print(f"{answer.method}: {answer.error or answer.text}", soft_wrap=True)
+        if answer.is_exact_anyway:
+            out.print(
+                f"{answer.method} would have recomputed the whole suffix: {answer.ran} ran, which is exact.",
+                soft_wrap=True,
+            )

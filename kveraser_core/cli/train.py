@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -22,16 +23,7 @@ from kveraser_core.training.trainer import train
 def run(options: argparse.Namespace) -> None:
     """Train as `options` say; the eraser, its metrics, loss curve and model card go to `options.out`."""
     disable_progress_bar()
-    recipe = Recipe(
-        steps=options.steps,
-        contexts_per_step=options.contexts_per_step,
-        learning_rate=options.learning_rate,
-        rank=options.rank,
-        alpha=2 * options.rank,
-        longest=options.longest,
-        seed=options.seed,
-        checkpoint_every=options.checkpoint_every,
-    )
+    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     if options.threads:
         torch.set_num_threads(options.threads)
     backbone = Backbone.load(options.model, None, options.device)

@@ -36,7 +36,7 @@ class TokenMap:
 
     `offsets` are the tokenizer's own `(start, end)` pairs, in characters, one a token. Characters that
     the tokenizer gives to no token (the space before a word, where offsets are trimmed) go to the token
-    behind them, at the very end of the text to the last one, so that every character belongs to a token.
+    after them, at the very end of the text to the last one, so that every character belongs to a token.
     """
 
     def __init__(self, offsets: Sequence[tuple[int, int]], text_length: int) -> None:

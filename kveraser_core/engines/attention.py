@@ -1,9 +1,9 @@
-"""Causal attention for queries that come behind a long past, without a rectangular mask.
+"""Causal attention for queries that come after a long past, without a rectangular mask.
 
-A question, a span or a chunk of prefill is a short block of queries behind many cached keys. Given a
-mask for that rectangle, PyTorch leaves its fast kernels and expands grouped keys and values. Here the
-ranges of the past are attended to without any mask, the block to itself causally, and the parts are
-merged by their log-sum-exp, which is the same sum in another order.
+A question, a span or a chunk of prefill is a short block of queries after many cached keys. Given a mask for that
+rectangle, PyTorch leaves its fast kernels and expands grouped keys and values. Here the ranges of the past are
+attended to without any mask, the block to itself causally, and the parts are merged by their log-sum-exp, which is
+the same sum in another order.
 
 Registered with transformers under `NAME`; it knows nothing about caches or models.
 """
@@ -45,7 +45,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
 def cached_attention(
     query: Tensor, key: Tensor | ViewedKeys, value: Tensor, scale: float, layer: int, mask: Tensor | None = None
 ) -> Tensor:
-    """Attention to cached keys, read by their view where they have one; shapes as in `causal_attention`.
+    """Attention to cached keys, by their view where they have one; shapes as in `causal_attention`.
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
@@ -65,7 +65,7 @@ def view_attention(
     layer: int,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """`causal_attention` where the past is read as `view` says; shapes as there, batch size 1.
+    """`causal_attention` where the past is attended to by `view`; shapes as there, batch size 1.
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """

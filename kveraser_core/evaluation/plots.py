@@ -23,7 +23,7 @@ def write_plots(rows: list[Row], out: Path) -> None:
 
 def _accuracy(rows: list[Row], path: Path) -> None:
     lengths = sorted({row["tokens"] for row in rows})
-    figure, axes = plt.subplots(figsize=(8, 4.5), view="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     axes.set_prop_cycle(cycler(linestyle=["-", "--"]) * cycler(color=matplotlib.color_sequences["tab10"]))
     for method in measured_methods(rows):
         own = [row for row in rows if row["method"] == method and row["reference_correct"]]
@@ -37,7 +37,7 @@ def _accuracy(rows: list[Row], path: Path) -> None:
 
 
 def _fidelity(rows: list[Row], path: Path) -> None:
-    figure, axes = plt.subplots(figsize=(8, 4.5), view="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for method in measured_methods(rows):
         own = [row for row in rows if row["method"] == method]
         seconds, kl = _mean(own, "ttft_s"), max(_mean(own, "kl"), _LEAST_KL)

@@ -19,6 +19,7 @@ _LEGEND = (
     "has right: where it is wrong, erasing cannot mend the model. Exact match and F1 are SQuAD v1.1's. A leak is an "
     "answer that says what was erased, where the task can tell."
 )
+_ORIGIN = ("model", "eraser", "engine", "dtype", "device", "commit", "seed")
 _COLUMNS = (
     "| method | KL | top-1 | right | difference | kept | exact | F1 | leak | erase s | first token s | extra MB |"
 )
@@ -27,7 +28,9 @@ _COLUMNS = (
 def write_report(rows: list[Row], command: str, out: Path) -> None:
     """Write `report.md` into `out`."""
     machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
-    lines = ["# Evaluation", "", f"`{command}`", "", f"{machine}, torch {torch.__version__}. {_LEGEND}", ""]
+    origin = ", ".join(f"{name} {rows[0].get(name)}" for name in _ORIGIN) if rows else "nothing measured"
+    about = f"{origin}. {machine}, torch {torch.__version__}. {_LEGEND}"
+    lines = ["# Evaluation", "", f"`{command}`", "", about, ""]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     lines += ["## KL", "", *_by_task(rows, tasks)]
     if len(tasks) > 1:

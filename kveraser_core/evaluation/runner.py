@@ -20,6 +20,7 @@ from kveraser_core.methods import REFERENCE, get_method, make_plan, ordered, usa
 from kveraser_core.methods.apply import EditedCache, apply
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, agreement, answer_logits, generate
+from kveraser_core.model.provenance import check_same, provenance
 from kveraser_core.sessions.context import Context, read_context
 from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.tasks.document_qa import QuestionFile
@@ -77,11 +78,14 @@ def evaluate(
 ) -> None:
     """Measure `plan` and append to `results.jsonl` in `out`; examples that are there already are skipped.
 
-    `report` gets the examples done and their total.
+    `report` gets the examples done and their total. Raises `OtherResults` where `out` holds those of another run.
     """
     out.mkdir(parents=True, exist_ok=True)
-    path = out / RESULTS
-    done = {(row["task"], row["tokens"], row["number"]) for row in read_results(path)}
+    path, origin = out / RESULTS, provenance(backbone, plan.seed)
+    before = read_results(path)
+    for row in before:
+        check_same(out, row, origin)
+    done = {(row["task"], row["tokens"], row["number"]) for row in before}
     wanted = [
         (task, tokens, number) for number in range(plan.count) for tokens in plan.lengths for task in plan.tasks
     ]
@@ -89,7 +93,7 @@ def evaluate(
         if key not in done:
             task, tokens, number = key
             example = held_out(task, corpus, question_file, tokens, number, plan.seed)
-            rows = [asdict(result) for result in _measure(backbone, example, plan, tokens, number)]
+            rows = [asdict(result) | origin for result in _measure(backbone, example, plan, tokens, number)]
             with path.open("a") as file:
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         report(place + 1, len(wanted))

@@ -10,7 +10,7 @@ from kveraser_core.model.backbone import Backbone
 
 
 class EraseMethod(ABC):
-    """One way to turn spans to erase into a plan."""
+    """Turns spans to erase into a plan."""
 
     name: ClassVar[str]
     eraser: ClassVar[str | None] = None

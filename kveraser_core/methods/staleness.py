@@ -1,27 +1,51 @@
-"""Which suffix tokens to recompute: those whose states took most from the span.
+"""Which suffix tokens to recompute: those whose keys and values took most from the span.
 
-The states that a span leaves behind it are known only by recomputing them, but where they are can be told
-from the tokens. The first tokens behind the span say what stood before them. Ends of lines and sentences
-gather what was said so far. Names that are rare in the document carry what the span said of them. And where
-the suffix repeats words of the span, the model expected them to go on as they did there (induction heads,
-Olsson et al. 2022, arXiv 2209.11895), so the end of such an *echo* and what follows hold the span's
-continuation, which is just what a contradicting passage is erased for. A sentence that says again much of what
-the span said is read as a whole by a question about it, so all of it counts.
+How stale each one is would be known only by recomputing it, but it can be told from the tokens. The first tokens
+after the span say what stood before them. Ends of lines and sentences gather what was said so far. Names that are
+rare in the document carry what the span said of them. And where the suffix repeats words of the span, the model
+expected them to go on as they did there (induction heads, Olsson et al. 2022, arXiv 2209.11895), so the end of such
+an *echo* and what follows it hold the span's continuation, which is just what a contradicting passage is erased for.
+A sentence that says again much of what the span said is attended to as a whole by a question about it, so all of it
+counts.
+
+The weights of these signs are fitted by `train selector` and kept beside the eraser.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from kveraser_core.documents.spans import Span
 from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.breaks import Breaks
 
 _SEAM = 16
-"""Tokens directly behind a span that are always among the stalest: questions about the seam read just these."""
-_FACTOR = 5011
+"""Tokens right after a span that are always among the stalest: questions about the seam attend to just these."""
 _RARE = 4
 """A token that occurs at most so often in the document is rare."""
+_FACTOR = 5011
+"""Of the rolling hash by which echoes are found."""
+
+WEIGHTS = {
+    "first token": 0.21,
+    "second token": 0.08,
+    "near": 0.24,
+    "far": 0.14,
+    "line end": 0.06,
+    "line end, far": 0.09,
+    "sentence end": 0.03,
+    "sentence end, far": 0.12,
+    "rare word of the span": 0.07,
+    "word that the span brought": 0.07,
+    "echo of 2": 0.02,
+    "echo of 3": 0.07,
+    "echo of 5": 0.21,
+    "after an echo of 3": 0.04,
+    "after an echo of 5": 0.06,
+    "sentence said again": 0.6,
+}
+"""Where an eraser brings none. Fitted by `train selector` to SmolLM2-135M-Instruct."""
 
 
 def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[int]:
@@ -30,44 +54,52 @@ def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequ
     for other in taken:
         free[other.start : other.end] = False
     free = free[span.end :]
-    scores = staleness(backbone, torch.tensor(ids), span)
-    scores[:_SEAM] += 1
+    weights = WEIGHTS if backbone.eraser is None else backbone.eraser.selector or WEIGHTS
+    scores = staleness(torch.tensor(ids), span, backbone.breaks, weights)
+    scores[:_SEAM] += sum(weights.values())
     scores.masked_fill_(~free, -torch.inf)
     chosen = scores.topk(min(k, int(free.sum()))).indices + span.end
     return sorted(chosen.tolist())
 
 
-def staleness(backbone: Backbone, ids: Tensor, span: Span) -> Tensor:
-    """How far the states of each token behind `span` are expected to be from what they should be: `[suffix]`.
+def staleness(ids: Tensor, span: Span, breaks: Breaks, weights: Mapping[str, float]) -> Tensor:
+    """How far each token's keys and values after `span` are expected to be from what they should be: `[suffix]`.
 
-    The unit is about the share of a state's length. The weights were fitted by least squares to the states
-    of SmolLM2-135M behind 47 spans of training text, where the 32 tokens chosen by them hold nine tenths
-    of what the 32 best would; that of a sentence's echoes by the answers behind 90 others.
+    The unit is about the share of their length.
     """
+    found = signs(ids, span, breaks)
+    total = torch.zeros(len(ids) - span.end)
+    for name in WEIGHTS:
+        total += weights.get(name, 0.0) * found[name]
+    return total
+
+
+def signs(ids: Tensor, span: Span, breaks: Breaks) -> dict[str, Tensor]:
+    """What tells of staleness, by name: `[suffix]` each, from 0 to 1."""
     suffix, inside = ids[span.end :], ids[span.start : span.end]
     distance = torch.arange(len(suffix))
-    ends = [ends[suffix] for ends in backbone.breaks]
-    line, sentence = (places.float() for places in ends)
+    line, sentence = breaks.lines(ids)[span.end :], breaks.sentences(ids)[span.end :]
     repeated = torch.isin(suffix, inside)
-    rare = repeated & (torch.bincount(ids)[suffix] <= _RARE)
-    new = repeated & ~torch.isin(suffix, ids[: span.start])
     echo = {length: _echoes(suffix, inside, length) for length in (2, 3, 5)}
-    return (
-        0.21 * (distance == 0)
-        + 0.08 * (distance == 1)
-        + 0.24 * torch.exp(-distance / 8)
-        + 0.14 * torch.exp(-distance / 100)
-        + line * (0.06 + 0.09 * torch.exp(-distance / 100))
-        + sentence * (0.03 + 0.12 * torch.exp(-distance / 60))
-        + 0.07 * rare
-        + 0.07 * new
-        + 0.02 * echo[2]
-        + 0.07 * echo[3]
-        + 0.21 * echo[5]
-        + 0.04 * _behind(echo[3], 3)
-        + 0.06 * _behind(echo[5], 10)
-        + 0.6 * _said_again(echo[3], ends[0] | ends[1])
-    )
+    found = {
+        "first token": distance == 0,
+        "second token": distance == 1,
+        "near": torch.exp(-distance / 8),
+        "far": torch.exp(-distance / 100),
+        "line end": line,
+        "line end, far": line * torch.exp(-distance / 100),
+        "sentence end": sentence,
+        "sentence end, far": sentence * torch.exp(-distance / 60),
+        "rare word of the span": repeated & (torch.bincount(ids)[suffix] <= _RARE),
+        "word that the span brought": repeated & ~torch.isin(suffix, ids[: span.start]),
+        "echo of 2": echo[2],
+        "echo of 3": echo[3],
+        "echo of 5": echo[5],
+        "after an echo of 3": _after(echo[3], 3),
+        "after an echo of 5": _after(echo[5], 10),
+        "sentence said again": _said_again(echo[3], line | sentence),
+    }
+    return {name: places.float() for name, places in found.items()}
 
 
 def _echoes(suffix: Tensor, inside: Tensor, length: int) -> Tensor:
@@ -89,7 +121,7 @@ def _said_again(echo: Tensor, ends: Tensor) -> Tensor:
     return (torch.bincount(sentence, echo.float()) / torch.bincount(sentence).clamp(min=4))[sentence]
 
 
-def _behind(places: Tensor, reach: int) -> Tensor:
+def _after(places: Tensor, reach: int) -> Tensor:
     """Where one of `places` is at most `reach` tokens before, but which are none themselves."""
     near = torch.zeros_like(places)
     for step in range(1, min(reach, len(places) - 1) + 1):

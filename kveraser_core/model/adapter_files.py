@@ -25,7 +25,7 @@ from kveraser_core.errors import KVEraserError
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-STEERING = "steering.json"
+STEERING, SELECTOR = "steering.json", "selector.json"
 PUBLISHED, LOOKAHEAD = "kveraser", "kveraser_lookahead"
 """The methods that erasers are trained for."""
 Weights = dict[tuple[str, str], Tensor]
@@ -166,6 +166,19 @@ def write_steering(folder: Path, method: str, lookahead: int | None) -> None:
     """Write what `read_steering` reads."""
     said = {"method": method} if lookahead is None else {"method": method, "lookahead": lookahead}
     (folder / STEERING).write_text(json.dumps(said) + "\n")
+
+
+def read_selector(folder: Path, source: str | Path) -> dict[str, float] | None:
+    """The weights by which stale tokens are chosen with this eraser; `None` without a `selector.json`.
+
+    Raises `AdapterError`.
+    """
+    if not (folder / SELECTOR).exists():
+        return None
+    weights = _read_json(folder / SELECTOR, source).get("weights")
+    if not isinstance(weights, dict) or not all(_is_number(weight, -1e3, 1e3) for weight in weights.values()):
+        raise AdapterError(f"{source} is damaged: its {SELECTOR} does not hold weights.")
+    return weights
 
 
 def _defaults() -> dict[str, Any]:

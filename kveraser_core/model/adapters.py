@@ -21,9 +21,11 @@ from transformers import PreTrainedModel
 from kveraser_core.model.adapter_files import (
     CONFIG,
     PUBLISHED,
+    SELECTOR,
     STEERING,
     WEIGHTS,
     AdapterError,
+    read_selector,
     read_settings,
     read_steering,
     read_weights,
@@ -57,6 +59,8 @@ class Adapter:
         self.source = source
         self.config = config
         self.method, self.lookahead = method, lookahead
+        self.selector: dict[str, float] | None = None
+        """The weights of what tells of staleness, where they were fitted with this eraser."""
         self._switches = switches
         self.weights: dict[tuple[str, str], nn.Parameter] = {
             (switch.path, which): getattr(switch.adapted, which)[_ADAPTER].weight
@@ -109,6 +113,7 @@ def load_adapter(model: PreTrainedModel, source: str | Path, dtype: torch.dtype 
     weights = read_weights(folder, source, config, modules, {dtype, model.dtype})
     method, lookahead = read_steering(folder, source)
     adapter = add_lora(model, config, sorted({path for path, _ in weights}), str(source), dtype, method, lookahead)
+    adapter.selector = read_selector(folder, source)
     for key, weight in adapter.weights.items():
         weight.data.copy_(weights[key])
     return adapter
@@ -169,7 +174,7 @@ def _folder(source: str | Path) -> Path:
         path = Path(source).expanduser()
         if path.is_dir():
             return path
-        return Path(snapshot_download(str(source), allow_patterns=[CONFIG, WEIGHTS, STEERING]))
+        return Path(snapshot_download(str(source), allow_patterns=[CONFIG, WEIGHTS, STEERING, SELECTOR]))
     except Exception as error:  # of the home folder, the name, the network or the disk
         raise AdapterError(
             f"There is no eraser {source}: give a folder or a hub id that can be reached from here."

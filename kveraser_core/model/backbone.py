@@ -21,6 +21,7 @@ from kveraser_core.engines.engine import choose_engine
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model import packaged
 from kveraser_core.model.adapters import Adapter, load_adapter
+from kveraser_core.model.breaks import Breaks
 from kveraser_core.model.generate_guard import guard
 from kveraser_core.model.loading import UnsupportedModel, check_supported, load_files, loading
 
@@ -32,11 +33,7 @@ class MissingEraser(KVEraserError):
 
 
 class Backbone:
-    """A frozen causal language model with its tokenizer and, if there is one, its eraser.
-
-    `breaks` says which tokens of the vocabulary end a line, and which end a sentence: `[vocabulary]` each, true or
-    false.
-    """
+    """A frozen causal language model with its tokenizer and, if there is one, its eraser."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         check_supported(model.config, name)
@@ -48,7 +45,7 @@ class Backbone:
         self.engine = choose_engine(model)
         guard(model)
         self.tokenizer = deepcopy(tokenizer)  # encoding text as data changes its state
-        self.breaks = _breaks(tokenizer)
+        self.breaks = Breaks(tokenizer)
         self.name = name
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
@@ -160,13 +157,6 @@ class Backbone:
         """The next-token logits of hidden states: `[tokens, hidden]` to `[tokens, vocabulary]`."""
         with self.lock:
             return self.engine.logits(hidden)
-
-
-def _breaks(tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
-    every = [[token] for token in range(len(tokenizer))]
-    pieces = tokenizer.backend_tokenizer.decode_batch(every, skip_special_tokens=False)
-    lines = torch.tensor(["\n" in piece for piece in pieces])
-    return lines, torch.tensor([piece.strip()[-1:] in {".", "!", "?"} for piece in pieces])
 
 
 def shipped_eraser(slug: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""The conversation around a document: what is read before it, and what is asked behind it.
+"""The conversation around a document: what comes before it, and the questions after it.
 
 The chat template of the model is rendered around placeholders and cut there. Its own pieces are
 tokenised with special tokens, the user's text never is: a document, question or answer that contains

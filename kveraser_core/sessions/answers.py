@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kveraser_core.errors import KVEraserError
+from kveraser_core.methods import REFERENCE
 
 FIGURES = ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", "extra MB")
 """What `figures` gives, in order."""
@@ -35,6 +36,11 @@ class Answer:
     kl: float | None = None
     error: KVEraserError | None = None
     ran: str = ""
+
+    @property
+    def is_exact_anyway(self) -> bool:
+        """Whether full recompute ran in place of a method that would have recomputed the whole suffix."""
+        return self.ran == REFERENCE != self.method
 
     @property
     def failure(self) -> str | None:

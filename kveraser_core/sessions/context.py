@@ -9,7 +9,7 @@ from kveraser_core.model.generation import prefill
 from kveraser_core.model.prompts import Prompt
 
 HEADROOM = 4096
-"""Slots kept behind a context for questions and answers, where the window allows them."""
+"""Slots kept after a context for questions and answers, where the window allows them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Context:
 
     @property
     def headroom(self) -> int:
-        """How many tokens can be asked and answered behind the context."""
+        """How many tokens can be asked and answered after the context."""
         return self.cache.capacity - len(self.ids)
 
 

@@ -5,6 +5,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from kveraser_core.documents import load_document
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model.backbone import Backbone
@@ -26,8 +28,6 @@ class Corpus:
         if sum(map(len, self.texts)) < 2000:
             named = ", ".join(map(str, sources))
             raise CorpusError(f"There is too little text in {named}: give a folder with .txt files.")
-        lines, sentences = backbone.breaks
-        self._ends = set((lines | sentences).nonzero().flatten().tolist())
         self._sentence_starts = [self.boundaries(text) for text in self.texts]
 
     def passage(self, rng: random.Random, tokens: int) -> list[int]:
@@ -43,7 +43,9 @@ class Corpus:
 
     def boundaries(self, ids: list[int]) -> list[int]:
         """Offsets of `ids` at which a sentence begins, the first included."""
-        return [0, *(at + 1 for at, token in enumerate(ids[:-1]) if token in self._ends)]
+        breaks = self.backbone.breaks
+        ends = (breaks.lines(ids) | breaks.sentences(ids))[:-1] if ids else torch.empty(0)
+        return [0, *(at + 1 for at in ends.nonzero().flatten().tolist())]
 
 
 def _files(source: Path) -> list[Path]:

@@ -115,7 +115,7 @@ def _packed(file: QuestionFile, rng: random.Random, main: str, tokens: int) -> l
 
 
 def _inside(file: QuestionFile, item: _Item, home: int) -> int:
-    """The offset directly behind the sentence that holds the answer."""
+    """The offset right after the sentence that holds the answer."""
     upto = item.paragraph.index(item.sentence) + len(item.sentence)
     return home + len(file.backbone.tokenize(item.paragraph[:upto])[0])
 

@@ -144,7 +144,7 @@ class Distiller:
     def _logits(
         self, states: States, next_position: int, packed: "_Packed", view: AttentionView | None = None
     ) -> Tensor:
-        """The logits that predict the answers' tokens behind `states`: `[answer tokens, vocabulary]`."""
+        """The logits that predict the answers' tokens after `states`: `[answer tokens, vocabulary]`."""
         layers = [_PastLayer(number, *pair, view) for number, pair in enumerate(states)]
         positions = packed.offsets + next_position
         mask = packed.mask(layers[0].get_seq_length(), self.backbone.device)
@@ -166,7 +166,7 @@ class Distiller:
 
 
 class _Packed:
-    """Questions with their answers, one behind the other, each seeing the past and itself only.
+    """Questions with their answers, one after the other, each seeing the past and itself only.
 
     `offsets` are positions relative to the past's next one, `predicting` the tokens whose successor is
     an answer's token.

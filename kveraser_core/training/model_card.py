@@ -1,12 +1,12 @@
 """The README.md that lies beside every eraser: what it is, what it was trained on, and how."""
 
 import json
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib
 
+from kveraser_core.model.provenance import commit
 from kveraser_core.training.recipe import Recipe
 
 matplotlib.use("Agg")
@@ -20,7 +20,7 @@ def write_model_card(out: Path, model: str, recipe: Recipe, data: list[str], sha
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows]
     smooth = [sum(losses[max(n - _WINDOW, 0) : n]) / min(n, _WINDOW) for n in range(1, len(losses) + 1)]
-    figure, axes = plt.subplots(figsize=(7, 4), view="constrained")
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(losses, alpha=0.25)
     axes.plot(smooth)
     axes.set(xlabel="step", ylabel="KL to full recompute, nats a token", yscale="log")
@@ -36,15 +36,15 @@ def write_model_card(out: Path, model: str, recipe: Recipe, data: list[str], sha
         "",
         f"# Eraser for {model}",
         "",
-        "A LoRA adapter that, run over the tokens behind a span as if they followed its prefix, emits the steering",
-        "states which make a cached context answer as if the span had never been there (after KVEraser, arXiv",
-        f"2606.17034). `steering.json` says how many tokens it is run over at most: {recipe.lookahead}.",
+        f"A LoRA adapter for the erase method `{recipe.method}`. It emits the steering states that make a cached",
+        "context answer as if the span had never been there (KVEraser, arXiv 2606.17034). `steering.json` says what",
+        "it was trained for.",
         "",
         f"- Trained on: {', '.join(data)}",
         f"- Mixture: {', '.join(f'{task} {share:.0%}' for task, share in shares.items())}",
         f"- Steps: {len(rows):,} with {contexts:,} contexts, {sum(row['seconds'] for row in rows) / 60:,.0f} minutes",
         f"- Mean loss over the last {min(_WINDOW, len(rows))} steps: {smooth[-1]:.4f} nats a token",
-        f"- Code: commit {_commit()}",
+        f"- Code: commit {commit()}",
         "",
         "```json",
         json.dumps(asdict(recipe), indent=2),
@@ -52,9 +52,3 @@ def write_model_card(out: Path, model: str, recipe: Recipe, data: list[str], sha
         "",
     ]
     (out / "README.md").write_text("\n".join(lines))
-
-
-def _commit() -> str:
-    asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"

@@ -1,36 +1,53 @@
-"""How an eraser is trained, as numbers: written beside every eraser, read back to go on."""
+"""How an eraser is trained, as numbers: the options of the command, written beside every eraser."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+from kveraser_core.errors import KVEraserError
+
+METHODS = ("kveraser", "kveraser_lookahead")
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+class BadRecipe(KVEraserError):
+    """A recipe that nothing can be trained by."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run.
+    """One training run. A step's contexts go in turn to the methods that use such an eraser. Raises `BadRecipe`."""
 
-    `learning_rate` is reached after `warmup` steps and falls as a cosine to `floor` of it. The eraser is trained for
-    `method`; for `kveraser_lookahead` it is run over `lookahead` tokens after a span. A step's contexts go in turn to
-    the methods that use such an eraser.
-    """
+    method: str = _option("kveraser_lookahead", "the method that the eraser is for: kveraser or kveraser_lookahead")
+    lookahead: int = _option(32, "tokens after a span that a kveraser_lookahead eraser is run over")
+    steps: int = _option(1000, "steps")
+    contexts_per_step: int = _option(2, "contexts of a step, of each process")
+    learning_rate: float = _option(4e-4, "learning rate after the warm-up")
+    warmup: int = _option(30, "steps in which the learning rate rises")
+    floor: float = _option(0.05, "share of the learning rate to which it falls, as a cosine")
+    weight_decay: float = _option(0.01, "AdamW's weight decay")
+    beta1: float = _option(0.9, "AdamW's first decay rate")
+    beta2: float = _option(0.99, "AdamW's second decay rate")
+    clip: float = _option(1.0, "the largest norm of the gradient")
+    rank: int = _option(16, "LoRA's rank")
+    alpha: int = _option(32, "LoRA's alpha")
+    shortest: int = _option(200, "tokens of the shortest context")
+    longest: int = _option(700, "tokens of the longest context")
+    seed: int = _option(0, "seed of the examples and the first weights")
+    checkpoint_every: int = _option(50, "steps between two checkpoints")
 
-    steps: int = 1000
-    contexts_per_step: int = 2
-    learning_rate: float = 3e-4
-    warmup: int = 30
-    floor: float = 0.05
-    weight_decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    clip: float = 1.0
-    rank: int = 16
-    alpha: int = 32
-    method: str = "kveraser_lookahead"
-    lookahead: int = 32
-    shortest: int = 200
-    longest: int = 700
-    seed: int = 0
-    checkpoint_every: int = 50
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise BadRecipe(f"No eraser can be trained for {self.method!r}: use {' or '.join(METHODS)}.")
+        for name in ("lookahead", "steps", "contexts_per_step", "rank", "shortest", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise BadRecipe(f"{name} is {getattr(self, name)}: give 1 or more.")
+        if self.longest < self.shortest:
+            raise BadRecipe(f"The longest context ({self.longest}) is shorter than the shortest ({self.shortest}).")
 
     def save(self, folder: Path) -> None:
         (folder / "recipe.json").write_text(json.dumps(asdict(self), indent=2) + "\n")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.samples import find_sample
+from app.samples import samples
 from tests.browser.conftest import DESKTOP, FLAGS, PHONE
 from tests.browser.driving import ask, drag, goto
 from tests.browser.serving import ROOT, Server
 
 FOLDER = ROOT / "assets" / "screenshots"
-SAMPLE = find_sample("research-brief.md")
+SAMPLE = next(sample for sample in samples() if sample.file == "research-brief.md")
 QUESTION = SAMPLE.questions[0]["question"]
 
 

@@ -86,7 +86,7 @@ class DynamicCachePeer(Contender):
 
     @torch.inference_mode()
     def _encode(self, ids: Sequence[int], cache: DynamicCache) -> Tensor:
-        """Run tokens behind `cache`; returns the logits of the last one, `[vocabulary]`."""
+        """Append tokens to `cache`; returns the logits of the last one, `[vocabulary]`."""
         tokens = torch.tensor([ids], device=self.device)
         return self.model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
 

@@ -1,7 +1,7 @@
 """llama.cpp on the packaged model's file: its prefix reuse, and its context shift as the approximate way.
 
 A prompt that was changed is evaluated again from the first changed token on. The shift drops the span's
-tokens and moves those behind it up, which rotates their keys in the pass that follows.
+tokens and moves those after it up, which rotates their keys in the pass that follows.
 """
 
 import os
@@ -111,7 +111,7 @@ def _opened(settings: Settings, capacity: int) -> Iterator[Runtime]:
 
 
 def _seconds(settings: Settings, ids: Sequence[int]) -> float:
-    """Reading the later half of `ids` behind the first, and decoding."""
+    """Prefilling the later half of `ids` after the first, and decoding."""
     with _opened(settings, len(ids) + HEADROOM) as runtime:
         half = len(ids) // 2
         runtime.encode(ids[:half])

@@ -78,7 +78,7 @@ class Runtime:
         self._context = self._model = None
 
     def encode(self, ids: Sequence[int]) -> None:
-        """Run tokens behind those in the cache."""
+        """Append tokens to the cache."""
         for start in range(0, len(ids), _BATCH):
             tokens = (llama_cpp.llama_token * len(ids[start : start + _BATCH]))(*ids[start : start + _BATCH])
             if llama_cpp.llama_decode(self._context, llama_cpp.llama_batch_get_one(tokens, len(tokens))):
@@ -86,7 +86,7 @@ class Runtime:
         llama_cpp.llama_synchronize(self._context)
 
     def next_token(self) -> int:
-        """The most likely token behind those in the cache."""
+        """The most likely token after those in the cache."""
         logits = llama_cpp.llama_get_logits_ith(self._context, -1)
         return int(np.ctypeslib.as_array(logits, (self._vocabulary,)).argmax())
 

@@ -1,4 +1,4 @@
-"""Attention of a block of tokens to the pieces of a cache, as kernels that numba compiles.
+"""Attention of a block of tokens to the ranges of a view, as kernels that numba compiles.
 
 Query heads that share keys are *lanes*, side by side: a token's neighbours are its own heads, then the next
 token's. Scores and sums lie with a lane for a column, so that what is done to a score is done to 16 at once,
@@ -6,7 +6,7 @@ and keys and values are read as the cache holds them. Keys come in blocks that s
 and blocks are merged by their greatest scores and their sums, as in FlashAttention (Dao et al. 2022, arXiv
 2205.14135). Every thread takes a share of the blocks, of all heads, and the threads' parts are merged.
 
-In shapes, D is a head's size and P the pieces; lanes come in panels of 48, the last of which may be narrower.
+In shapes, D is a head's size and P the number of ranges; lanes come in panels of 48, the last of which may be narrower.
 """
 
 from typing import Any
@@ -146,8 +146,8 @@ def attend(
     """Attention of all lanes from `first` on to the `blocks` of slots, a part's being those between its `shares`.
 
     `queries`, `[P, kv_heads, lanes * D / 2]`, hold for each panel of lanes pairs of its dimensions, `[D / 2, width]`;
-    `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 6]`, are the piece, start and end of each,
-    the first lane that sees it and the one behind the last, and whether these see the slots up to their `limits`
+    `keys` and `values` are `[kv_heads, capacity, D]`. `blocks`, `[blocks, 6]`, are the range, start and end of each,
+    the first lane that sees it and the one after the last, and whether these see the slots up to their `limits`
     only. For each part, head and group of lanes `sums` get weighted values, by panels, `[D, width]`, and `tops`
     greatest scores and sums of weights, `[2, GROUP]`.
     """

@@ -3,7 +3,7 @@
 For the few rows of a question or a span the matrix products of a library reach a quarter of the rate that
 they have for many, and between its operations as much time is lost again. Here a layer is one call: products
 of bf16 rows with weights in the order in which they are read, an eraser's low-rank products with them, and
-attention over the pieces of a cache. What is added up along the layers stays in fp32.
+attention over the ranges of a view. What is added up along the layers stays in fp32.
 
 In shapes, H is the hidden size, D a head's, I the inner size of the MLP, and R a multiple of 4 rows.
 """
@@ -148,8 +148,8 @@ def _place(
 ) -> None:
     """Write the tokens' keys and values into their `slots`, and their queries as `attend` reads them.
 
-    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D / 2]`, turn queries for each piece. A
-    token sees the pieces from `seen[token, 0]` up to `seen[token, 1]`, and its key is turned as the last of them.
+    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D / 2]`, rotate queries for each range. A
+    token sees the ranges from `seen[token, 0]` up to `seen[token, 1]`, and its key is turned as the last of them.
     Queries are times `scale`.
     """
     _, kv_heads, _ = queries.shape
@@ -203,7 +203,7 @@ def run_layer(
 ) -> None:
     """Run `rows`, `[R, H]`, through a layer, in place, of which the last `wanted` tokens only go on to its end.
 
-    The eraser is on for the first `erased`. `slots`, `[tokens]`, say where their states go; what is behind the
+    The eraser is on for the first `erased`. `slots`, `[tokens]`, say where their states go; what is after the
     tokens in `rows` is of no meaning. `keys` and `values` are `[kv_heads, capacity, D]`. `turns` and `seen` are as in
     `_place`, `queries` room for what it gives, and `blocks`, `shares`, `limits`, `sums` and `tops` as in `attend`.
     Scores are times `scale`, in units of ln 2.

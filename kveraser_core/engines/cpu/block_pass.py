@@ -119,8 +119,8 @@ class BlockPass:
     def _seen(self, parts: Sequence[_Part], lanes: int) -> tuple[list[list[_Block]], Array, Tensor]:
         """What the tokens of `parts` see, as kernels take it.
 
-        The blocks of slots for each part, as in `attend`; the pieces that each token sees, `[tokens, 2]`, as in
-        `_place`; and each token's position for each shown that it sees, `[pieces, tokens]`, 0 for the others.
+        The blocks of slots for each part, as in `attend`; the ranges that each token sees, `[tokens, 2]`, as in
+        `_place`; and each token's position for each range that it sees, `[ranges, tokens]`, 0 for the others.
         """
         tokens = sum(len(part.ids) for part in parts)
         groups, seen, turned = list[list[_Block]](), list[tuple[int, int]](), list[Tensor]()

@@ -27,5 +27,5 @@ def to_panels(weight: Tensor) -> Array:
 
 
 def padded(rows: Tensor) -> Tensor:
-    """`rows`, `[n, in]`, with zeros behind them up to a multiple of the rows that kernels take."""
+    """`rows`, `[n, in]`, with zeros after them up to a multiple of the rows that kernels take."""
     return nn.functional.pad(rows, (0, 0, 0, -len(rows) % ROWS))

@@ -1,7 +1,7 @@
 """One token through all layers of a decoder as plain loops, which numba compiles once and keeps on disk.
 
 Decoding a token is thousands of small operations, and between them PyTorch takes longer than in them. Here
-they are one function: four-bit products, rotary positions, and attention over the pieces of a cache, in
+they are one function: four-bit products, rotary positions, and attention over the ranges of a view, in
 blocks of keys that are merged by their greatest scores and their sums. States are bf16 as everywhere in the
 cache, seen as their bits; all else is fp32, and powers are of 2. It knows arrays only.
 
@@ -114,7 +114,7 @@ def _merge(parts: Array, tops_and_sums: Array, out: Array) -> None:
 
 @njit(**OPTIONS)
 def _blocks(ends: Array) -> Array:
-    """The slots of all pieces in blocks: piece, start and end of each."""
+    """The slots of all ranges in blocks: range, start and end of each."""
     count = 0
     for piece in range(len(ends)):
         count += (ends[piece, 1] - ends[piece, 0] + _BLOCK - 1) // _BLOCK
@@ -146,9 +146,9 @@ def decode(
 
     `norms` is `[layers, 2, H]`. `levels` and `scales` are as in `FourBit`, `[layers, out, ...]`, one for each
     group of projections that read the same rows: query, key and value; output; gate and up; down. `keys` and
-    `values` are the layers' buffers, `[kv_heads, capacity, D]`. `ends`, `[pieces, 2]`, are the slots of each
-    piece that is read, `turns`, `[pieces, 2, D / 2]`, the cosines and sines that turn a query for it. The last
-    piece ends behind `slot`, and its turn is the key's as well. Scores are times `scale`, in units of ln 2.
+    `values` are the layers' buffers, `[kv_heads, capacity, D]`. `ends`, `[ranges, 2]`, are the slots of each
+    range of the view, `turns`, `[ranges, 2, D / 2]`, the cosines and sines that turn a query for it. The last
+    range ends after `slot`, and its turn is the key's as well. Scores are times `scale`, in units of ln 2.
     """
     kv_heads, _, dim = keys[0].shape
     hidden, inner = row.size, levels[2].shape[1] // 2

@@ -74,7 +74,7 @@ class RowPass:
         return self._head.levels.nbytes + self._head.steps.nbytes
 
     def __call__(self, token_id: int, cache: EditableCache) -> Tensor:
-        """Run a token behind those in `cache`, which gets its states; its last hidden state, `[1, hidden]`."""
+        """Append a token to `cache`, which gets its keys and values; its last hidden state, `[1, hidden]`."""
         slot, position, view = cache.length, cache.next_position, cache.view
         for layer in cache.editable:
             layer.extend(1)
