@@ -67,7 +67,7 @@ class QuestionFile:
 def document_qa(file: QuestionFile, rng: random.Random, tokens: int, spans: int = 1, questions: int = 3) -> Example:
     """Paragraphs of about `tokens` tokens around one with questions, `spans` of them contradicted.
 
-    A distractor stands before, inside, directly behind or far from the paragraph that it contradicts.
+    A distractor stands before, inside, right after or far from the paragraph that it contradicts.
     """
     tokenize = file.backbone.tokenize
     asked: list[Question] = []

@@ -38,7 +38,7 @@ def chosen_peers(names: Sequence[str]) -> list[str]:
 
 
 def load_peers(names: Sequence[str], backbone: Backbone) -> list[Contender]:
-    """The programs behind the peers `names`. Raises a `KVEraserError` where one is not there or does not fit."""
+    """The programs of the peers `names`. Raises a `KVEraserError` where one is not there or does not fit."""
     loaded: list[Contender] = []
     if TRANSFORMERS in names:
         from kveraser_core.benchmark.peers.dynamic_cache import DynamicCachePeer

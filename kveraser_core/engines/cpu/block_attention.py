@@ -6,7 +6,7 @@ and keys and values are read as the cache holds them. Keys come in blocks that s
 and blocks are merged by their greatest scores and their sums, as in FlashAttention (Dao et al. 2022, arXiv
 2205.14135). Every thread takes a share of the blocks, of all heads, and the threads' parts are merged.
 
-In shapes, D is a head's size and P the number of ranges; lanes come in panels of 48, the last of which may be narrower.
+In shapes, D is a head's size and P the number of ranges. Lanes come in panels of 48, the last may be narrower.
 """
 
 from typing import Any

@@ -148,9 +148,9 @@ def _place(
 ) -> None:
     """Write the tokens' keys and values into their `slots`, and their queries as `attend` reads them.
 
-    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D / 2]`, rotate queries for each range. A
-    token sees the ranges from `seen[token, 0]` up to `seen[token, 1]`, and its key is turned as the last of them.
-    Queries are times `scale`.
+    `projected` is `[R, (heads + 2 * kv_heads) * D]`; `turns`, `[P, tokens, 2, D / 2]`, rotate queries for each range.
+    A token sees the ranges from `seen[token, 0]` up to `seen[token, 1]`, and its key is rotated as for the last of
+    them. Queries are times `scale`.
     """
     _, kv_heads, _ = queries.shape
     dim, heads = keys.shape[2], shared * kv_heads

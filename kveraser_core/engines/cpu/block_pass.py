@@ -126,10 +126,10 @@ class BlockPass:
         groups, seen, turned = list[list[_Block]](), list[tuple[int, int]](), list[Tensor]()
         for part in parts:
             blocks = list[_Block]()
-            first, behind = len(seen) * self._shared, (len(seen) + len(part.ids)) * self._shared
+            first, after = len(seen) * self._shared, (len(seen) + len(part.ids)) * self._shared
             for shown in part.ranges:
                 end = int(part.slots[-1]) + 1 if shown.end is None else shown.end
-                lanes_to = lanes if part is parts[-1] else behind
+                lanes_to = lanes if part is parts[-1] else after
                 for start in range(shown.start, end, KEYS):
                     until = min(start + KEYS, end)
                     blocks.append((len(turned), start, until, first, lanes_to, shown is part.ranges[-1]))
