@@ -114,3 +114,12 @@ def test_help_needs_no_model():
         [sys.executable, "-m", "kveraser_core", "--help"], capture_output=True, text=True, check=True
     )
     assert "compare" in done.stdout
+
+
+def test_without_an_extra_a_command_says_what_is_missing(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in [name for name in sys.modules if name.startswith(("kveraser_core.cli.", "kveraser_core.evaluation"))]:
+        if name != "kveraser_core.cli.main":
+            monkeypatch.delitem(sys.modules, name)
+    assert main(["evaluate", "--corpus", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "matplotlib is not installed: install it, or kveraser with its extra [bench]" in capsys.readouterr().err

@@ -146,7 +146,10 @@ def understood(main, arguments: list[str], command: str) -> argparse.Namespace:
 
 
 def methods(options: argparse.Namespace) -> set[str]:
-    return {*(getattr(options, "methods", None) or ()), *(getattr(options, "method", None) or ())} - NO_METHODS
+    """The erase methods that a command names: several, or one for `train`."""
+    one_or_more = getattr(options, "method", None) or []
+    named = [one_or_more] if isinstance(one_or_more, str) else one_or_more
+    return {*named, *getattr(options, "methods", [])} - NO_METHODS
 
 
 @pages

@@ -28,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KVEraserError as error:
         _errors.print(f"kveraser: {error}", soft_wrap=True)
         return 2
+    except ModuleNotFoundError as error:
+        extra = "train" if options.run is _train else "bench"
+        _errors.print(
+            f"kveraser: {error.name} is not installed: install it, or kveraser with its extra [{extra}].",
+            soft_wrap=True,
+        )
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0
@@ -203,13 +210,13 @@ def _question_options(command: argparse.ArgumentParser) -> None:
         metavar="A:B",
         help="erase the characters from A up to B (repeatable)",
     )
-    add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="read only these pages")
+    add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="take only these pages")
     add("--password", help="the password of an encrypted PDF")
     add(
         "--method",
         action="append",
         metavar="NAME",
-        help="an erase method; local_repair:K and kveraser_repair:K read K tokens again (repeatable)",
+        help="an erase method; local_repair:K and kveraser_repair:K recompute K tokens (repeatable)",
     )
     _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> dict[str, object]:
-    """The object that `--json` prints; the README documents it. Times are seconds, `kl` nats a token."""
+    """The object that `--json` prints; docs/cli.md documents it. Times are seconds, `kl` nats a token."""
     eraser = session.backbone.eraser
     return {
         "document": session.document.title,
@@ -87,7 +87,7 @@ def _read(options: argparse.Namespace, document: Document) -> DocumentSession:
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("Reading", total=None)
+        task = bar.add_task("Prefilling", total=None)
         return DocumentSession.load(
             backbone, document, lambda done, total: bar.update(task, completed=done, total=total)
         )

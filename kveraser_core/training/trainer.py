@@ -22,7 +22,7 @@ from kveraser_core.model.backbone import Backbone
 from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
 from kveraser_core.training.distill import Distiller
 from kveraser_core.training.mixture import Mixture
-from kveraser_core.training.recipe import Recipe
+from kveraser_core.training.recipe import BadRecipe, Recipe
 
 METRICS = "metrics.jsonl"
 _NOISE = 1e-3
@@ -99,7 +99,13 @@ def train(
 def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adapter:
     """The eraser to begin with, its weights in fp32."""
     if start_from:
-        return load_adapter(backbone.model, start_from, torch.float32)
+        eraser = load_adapter(backbone.model, start_from, torch.float32)
+        if eraser.method != recipe.method:
+            raise BadRecipe(
+                f"{start_from} was trained for {eraser.method} and {recipe.method} is to be trained: give the same "
+                "--method in both stages."
+            )
+        return eraser
     torch.manual_seed(recipe.seed)
     config = LoraConfig(
         r=recipe.rank,
