@@ -18,6 +18,7 @@ from kveraser_core.engines.attention import NAME
 from kveraser_core.engines.batch import Segment
 from kveraser_core.engines.cpu.block_pass import BlockPass, shared_out
 from kveraser_core.engines.cpu.engine import CpuEngine
+from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.engines.torch import TorchEngine
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import PROJECTIONS, tiny_config, tiny_model
@@ -54,8 +55,9 @@ def built(kind, implementation):
 
 
 @pytest.fixture(params=["llama", "qwen2", "qwen3", "smollm3"])
-def both(request, tokenizer):
+def both(request, tokenizer, monkeypatch):
     """A model in bf16, and one in fp32 of the same weights that only transformers reads."""
+    monkeypatch.delenv(VARIABLE, raising=False)
     model, exact = built(request.param, NAME), built(request.param, "sdpa").float()
     backbone = Backbone(model, tokenizer, "tiny")
     assert isinstance(backbone.engine, CpuEngine)

@@ -6,7 +6,7 @@ import pytest
 
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions import lock as session_lock
-from tests.poison import model_for
+from tests.poison import ENGINES, model_for
 from tests.random_operations import Operations, tiny_backbone
 from tests.test_row_pass import SIZES
 
@@ -22,7 +22,7 @@ def survives(operations: Operations, count: int, threads: int, timeout_s: float)
     assert operations.unchanged()
 
 
-@pytest.fixture(params=[("torch", "llama"), ("torch", "qwen3"), ("cpu", "llama")], ids="-".join)
+@pytest.fixture(params=[("torch", "qwen3"), *((engine, "llama") for engine in ENGINES)], ids="-".join)
 def operations(request, tokenizer, save_adapter, monkeypatch):
     monkeypatch.setattr(session_lock, "PATIENCE_S", 0.2)
     engine, kind = request.param

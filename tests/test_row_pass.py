@@ -13,6 +13,7 @@ from kveraser_core.cache.view import AttentionView, SlotRange
 from kveraser_core.engines.batch import PROJECTIONS
 from kveraser_core.engines.cpu.engine import CpuEngine
 from kveraser_core.engines.cpu.row_pass import RowPass
+from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
 from tests.test_quantised import levelled, multiples
@@ -34,8 +35,9 @@ def quantised(model):
 
 
 @pytest.fixture
-def quick(tokenizer):
+def quick(tokenizer, monkeypatch):
     """A model of quantised weights and, of the same weights, one in fp32 that only transformers reads."""
+    monkeypatch.delenv(VARIABLE, raising=False)
     model = quantised(tiny_model("llama", **SIZES))
     exact = tiny_model("llama", "sdpa", **SIZES)
     exact.load_state_dict({name: weight.float() for name, weight in model.state_dict().items()})
