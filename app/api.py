@@ -1,6 +1,6 @@
 """What the page does, for programs: named endpoints for gradio_client, and the same as MCP tools.
 
-Passages are given by their text, or by `start` and `end` in characters (code points) of the document.
+A span is given by its text, the passage, or by `start` and `end` in characters (code points) of the document.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.endpoints import Endpoint, Parameter, UploadedFile
+from app.argument import Argument
+from app.endpoints import Endpoint, UploadedFile
 from app.events import spoken
 from app.export import FORMATS, exported
 from app.jobs import Job, Stopped
@@ -18,11 +19,11 @@ from app.store import SessionStore
 from app.texts import PageError
 from app.turns import Turns
 from app.uploads import read_upload
-from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, question_of, read, sampling, time_over
-from app.workspace import AskedTurn, Comparison, ReadingTime
+from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, load, question_of, sampling, time_over
+from app.workspace import AskedTurn, Comparison, PrefillTime
 from kveraser_core.documents import Document, read_document
 from kveraser_core.documents.spans import Span, check_span, find_text
-from kveraser_core.methods import METHODS
+from kveraser_core.methods import METHODS, default_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.session import DocumentSession
@@ -55,7 +56,13 @@ class Api:
     def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
         self.backbone, self.store, self.turns = backbone, store, turns
         methods = (self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export)
-        self.endpoints = {method.__name__: Endpoint.of(method, _EXAMPLES) for method in methods}
+        names = usable(backbone)
+        counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
+        about = {
+            "methods": f"{', '.join(names)}; {counted} recompute K suffix tokens",
+            "default": default_method(backbone),
+        }
+        self.endpoints = {method.__name__: Endpoint.of(method, _EXAMPLES, about) for method in methods}
 
     def build(self) -> None:
         """Add the endpoints to the page that is being built."""
@@ -70,7 +77,7 @@ class Api:
                 )
 
     def load_file(self, file: UploadedFile, password: str = "", request: gr.Request = NOBODY) -> dict[str, Any]:
-        """Read a document from an uploaded file and keep it in memory.
+        """Prefill a document from an uploaded file and keep it in memory.
 
         Args:
             file: the path that POST /gradio_api/upload returned for a PDF, DOCX, HTML, Markdown or text file
@@ -81,7 +88,7 @@ class Api:
         return self._keep(lambda: read_document(*read_upload(file), password=password or None), request)
 
     def load(self, text: str, title: str = "text", request: gr.Request = NOBODY) -> dict[str, Any]:
-        """Read a document, given as text, and keep it in memory.
+        """Prefill a document, given as text, and keep it in memory.
 
         Args:
             text: the document's text
@@ -94,7 +101,7 @@ class Api:
     def _keep(self, parse: Callable[[], Document], request: gr.Request) -> dict[str, Any]:
         with Job(self.turns, request) as job:
             document = parse()
-            key, workspace = read(job, self.backbone, self.store, document, ReadingTime())
+            key, workspace = load(job, self.backbone, self.store, document, PrefillTime())
         return {
             "session": key,
             "title": document.title,
@@ -119,7 +126,7 @@ class Api:
             passage: text of the passage; every place where it occurs is erased
             start: where the passage begins, in characters, if no text is given
             end: where it ends
-            method: an erase method; empty for the best one
+            method: an erase method, {default} if empty: {methods}
         Returns:
             what is erased now, after rounding out to whole tokens, and the seconds it took
         """
@@ -157,10 +164,11 @@ class Api:
         Args:
             session: the id that load gave
             question: what you want to know
-            method: an erase method; empty for the best one
+            method: an erase method, {default} if empty: {methods}
             max_tokens: the longest answer, 1,024 at most
         Returns:
-            the answer and its timings in seconds
+            the answer, its timings in seconds, and in `ran` the erase method that really ran: full_recompute, which
+            is exact, where the whole suffix would have been recomputed anyway, and none where nothing is erased
         """
         wanted, asked = sampling(max_tokens, ANSWER_TOKENS), question_of(question)
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
@@ -183,14 +191,14 @@ class Api:
         Args:
             session: the id that load gave
             question: what you want to know
-            methods: names of erase methods, 16 at most; all of them if left out
+            methods: at most 16 of the erase methods, all of them if left out: {methods}
             max_tokens: the longest answer, 256 at most
         Returns:
-            an answer a method with timings, and agreement with full recompute where that is among them
+            an answer a method, each as ask gives it, with its agreement with full recompute where that is among them
         """
         wanted, comparison = sampling(max_tokens, COMPARED_TOKENS), Comparison(question_of(question))
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
-            compare(job, workspace, comparison, methods or list(METHODS), wanted)
+            compare(job, workspace, comparison, methods or usable(self.backbone), wanted)
         return [_plain(answer) for answer in comparison.answers]
 
     def export(self, session: str, form: str = "json") -> dict[str, str]:
@@ -205,32 +213,6 @@ class Api:
         if form not in FORMATS:
             raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
         return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
-
-
-class Argument(gr.Textbox):
-    """Stands for an argument of an endpoint on the page, unseen; what comes is left to the endpoint to check."""
-
-    def __init__(self, parameter: Parameter) -> None:
-        self._described = parameter
-        super().__init__(parameter.default, label=parameter.name)
-
-    def get_block_name(self) -> str:
-        return "textbox"
-
-    def get_config(self, cls: Any = None) -> dict[str, Any]:
-        return super().get_config(gr.Textbox)
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-    def postprocess(self, value: Any) -> Any:
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return self._described.schema | {"additional_description": self._described.description}
-
-    def example_payload(self) -> Any:
-        return self._described.example
 
 
 def _event(endpoint: Endpoint) -> Callable[..., Any]:
@@ -259,5 +241,5 @@ def _cut(turn: AskedTurn) -> Answer:
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
-    plain = {"token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s, "error": answer.failure}
-    return asdict(answer) | plain
+    plain = {"ran": answer.ran or None, "token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s}
+    return asdict(answer) | plain | {"error": answer.failure}

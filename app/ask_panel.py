@@ -1,11 +1,11 @@
 """Asking: the answer streams into the conversation."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 
 from app.jobs import Job, Watched
+from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
@@ -21,12 +21,12 @@ _REFRESH_S = 0.1
 class Asking:
     """The events of asking."""
 
-    def __init__(self, store: SessionStore, turns: Turns) -> None:
-        self.store, self.turns = store, turns
+    def __init__(self, store: SessionStore, turns: Turns, parts: Parts) -> None:
+        self.store, self.turns, self.parts = store, turns, parts.asking
 
     def ask(
         self, key: str | None, question: str, method: str, follow_up: bool, request: gr.Request
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Update]:
         """Answer a question, streaming; the question box is emptied once the answer begins."""
         owner = request.session_hash if request else None
         workspace = self.store.get(key, owner)
@@ -47,20 +47,20 @@ class Asking:
                 turn.place = watched.job.place
                 if turn.text and not emptied:
                     emptied = True
-                    yield {"question": ""}
+                    yield {self.parts.question: ""}
                 if seen != (turn.text, turn.place):
                     seen = turn.text, turn.place
-                    yield {"conversation": conversation(workspace)}
+                    yield {self.parts.conversation: conversation(workspace)}
         except KVEraserError:
             if turn in workspace.turns:
                 workspace.turns.remove(turn)
-            yield {"conversation": conversation(workspace)}
+            yield {self.parts.conversation: conversation(workspace)}
             raise
         finally:
             turn.place = None
         if turn.text and not emptied:
-            yield {"question": ""}
-        yield {"conversation": conversation(workspace)}
+            yield {self.parts.question: ""}
+        yield {self.parts.conversation: conversation(workspace)}
 
     def stop(self, key: str | None, request: gr.Request) -> None:
         """Stop the answer that is streaming."""
@@ -68,8 +68,8 @@ class Asking:
             for stop in list(workspace.asking):
                 stop.set()
 
-    def clear(self, key: str | None, request: gr.Request) -> dict[str, Any]:
+    def clear(self, key: str | None, request: gr.Request) -> Update:
         """Forget the conversation."""
         workspace = self.store.get(key)
         workspace.turns.clear()
-        return {"conversation": conversation(workspace)}
+        return {self.parts.conversation: conversation(workspace)}

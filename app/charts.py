@@ -1,4 +1,4 @@
-"""The figures behind the charts of a comparison; the browser draws them."""
+"""The figures in the charts of a comparison; the browser draws them."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ def parts(answer: Answer) -> list[float]:
 
 
 def growth(workspace: Workspace, now: Comparison) -> dict[str, Any]:
-    """Time to first token against the tokens behind the passage, from this session's own measurements.
+    """Time to first token against the suffix tokens, from this session's own measurements.
 
-    `curve` is how long reading the last so many tokens took when the document was loaded, as pairs of
+    `curve` is how long the prefill of the last so many tokens took when the document was loaded, as pairs of
     tokens and seconds; `points` are the same pairs, by method, of every comparison so far and of `now`.
     """
-    whole, end = workspace.reading.points[-1] if workspace.reading.points else (0, 0.0)
-    curve = [(whole - tokens, end - seconds) for tokens, seconds in [(0, 0.0), *workspace.reading.points]]
+    whole, end = workspace.prefill.points[-1] if workspace.prefill.points else (0, 0.0)
+    curve = [(whole - tokens, end - seconds) for tokens, seconds in [(0, 0.0), *workspace.prefill.points]]
     points: dict[str, list[tuple[int, float]]] = {}
     earlier = [comparison for comparison in workspace.comparisons if comparison is not now]
     for comparison in [*earlier, now]:
         for answer in comparison.answers:
             if not answer.error:
-                points.setdefault(answer.method, []).append((comparison.tokens_behind, answer.ttft_s))
+                points.setdefault(answer.method, []).append((comparison.suffix_tokens, answer.ttft_s))
     return {"curve": sorted(curve), "points": points}

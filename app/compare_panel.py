@@ -1,11 +1,11 @@
 """Comparing: one question, several methods, a card each as they finish."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 
 from app.jobs import Job, Watched
+from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
@@ -21,12 +21,10 @@ _REFRESH_S = 0.1
 class Comparing:
     """The events of comparing."""
 
-    def __init__(self, store: SessionStore, turns: Turns) -> None:
-        self.store, self.turns = store, turns
+    def __init__(self, store: SessionStore, turns: Turns, parts: Parts) -> None:
+        self.store, self.turns, self.parts = store, turns, parts
 
-    def compare(
-        self, key: str | None, question: str, methods: list[str], request: gr.Request
-    ) -> Iterator[dict[str, Any]]:
+    def compare(self, key: str | None, question: str, methods: list[str], request: gr.Request) -> Iterator[Update]:
         """Answer with each method, full recompute first."""
         owner = request.session_hash if request else None
         workspace = self.store.get(key, owner)
@@ -49,11 +47,11 @@ class Comparing:
                 if seen != (done, place):
                     seen = done, place
                     running = order[done] if done < len(order) else None
-                    yield {"cards": cards(request, workspace, comparison, running, place)}
+                    yield {self.parts.cards: cards(request, workspace, comparison, running, place)}
         except KVEraserError:
-            yield {"cards": cards(request, workspace)}
+            yield {self.parts.cards: cards(request, workspace)}
             raise
-        yield {"cards": cards(request, workspace)}
+        yield {self.parts.cards: cards(request, workspace)}
 
     def stop(self, key: str | None, request: gr.Request) -> None:
         """Stop the comparison after the method that answers now."""

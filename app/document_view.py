@@ -1,4 +1,4 @@
-"""The document as the reader sees it: selectable text with the erased passages struck through.
+"""The document as the reader sees it: selectable text with the erased spans struck through.
 
 The browser counts UTF-16 units, Python code points; both directions are converted here. What the browser
 says is selected is believed only if the document reads the same there.
@@ -14,14 +14,16 @@ from kveraser_core.documents.spans import Span, SpanError, check_span
 class DocumentView(Widget):
     """Shows the text `doc`, its pages beginning at `pages`; `value` holds the list `erased`, all in UTF-16 units.
 
-    Its events `erase`, `similar`, `askabout` and `restore` carry `start`, `end` and `text` of a passage.
+    Its events `erase`, `similar`, `askabout` and `restore` carry `start`, `end` and `text` of a span. Gradio takes a
+    named argument that its script names too for an event, and copies that with all it holds, the model included,
+    whenever the page is opened: so `doc` and `pages` are none.
     """
 
     scripts = ("finding", "reading", "selecting")
     styles = ("document",)
 
-    def __init__(self, value: Any = None, *, doc: str = "", pages: list[int] | None = None, **options: Any) -> None:
-        super().__init__(value=value or {"erased": []}, doc=doc, pages=pages or [0], **options)
+    def __init__(self, value: Any = None, **options: Any) -> None:
+        super().__init__(value=value or {"erased": []}, **{"doc": "", "pages": [0]} | options)
 
 
 def shown(document: Document) -> dict[str, Any]:
@@ -30,8 +32,8 @@ def shown(document: Document) -> dict[str, Any]:
     return {"doc": document.text, "pages": pages, "value": {"erased": []}}
 
 
-def passage(text: str, span: Span) -> dict[str, Any]:
-    """A passage as the browser knows it: `start` and `end` in UTF-16 units, and its `text`."""
+def span_data(text: str, span: Span) -> dict[str, Any]:
+    """A span as the browser knows it: `start` and `end` in UTF-16 units, and its `text`."""
     ((start, end),) = to_browser(text, [span])
     return {"start": start, "end": end, "text": text[span.start : span.end]}
 

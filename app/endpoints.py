@@ -76,9 +76,12 @@ class Endpoint:
     call: Callable[..., Any]
 
     @classmethod
-    def of(cls, method: Callable[..., Any], examples: Mapping[str, Any]) -> "Endpoint":
-        """The endpoint of `method`; arguments that Gradio fills in itself are none of its parameters."""
-        summary, _, rest = (inspect.getdoc(method) or "").partition("Args:")
+    def of(cls, method: Callable[..., Any], examples: Mapping[str, Any], about: Mapping[str, str]) -> "Endpoint":
+        """The endpoint of `method`, in whose docstring `{name}` stands for what `about` says under that name.
+
+        Arguments that Gradio fills in itself are none of its parameters.
+        """
+        summary, _, rest = (inspect.getdoc(method) or "").format(**about).partition("Args:")
         arguments, _, returns = rest.partition("Returns:")
         about = dict(line.strip().split(": ", 1) for line in arguments.strip().splitlines())
         parameters = tuple(

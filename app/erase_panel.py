@@ -1,4 +1,4 @@
-"""Erasing passages, taking that back, and finding others that say the same."""
+"""Erasing spans, taking that back, and finding others that say the same."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,6 +7,7 @@ import gradio as gr
 
 from app.document_view import from_browser
 from app.jobs import Job, Watched
+from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import say
 from app.turns import Turns
@@ -22,78 +23,78 @@ _REFRESH_S = 0.25
 class Erasing:
     """The events of erasing; each gives the document's painting, the edit list and the conversation anew."""
 
-    def __init__(self, store: SessionStore, turns: Turns) -> None:
-        self.store, self.turns = store, turns
+    def __init__(self, store: SessionStore, turns: Turns, parts: Parts) -> None:
+        self.store, self.turns, self.parts = store, turns, parts
         self._searches = Turns()  # beside the model
 
-    def erase(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[dict[str, Any]]:
-        """Erase a passage."""
+    def erase(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
+        """Erase the selected span."""
 
-        def change(workspace: Workspace) -> dict[str, Any]:
-            session, span = workspace.session, _passage(workspace, event)
+        def change(workspace: Workspace) -> Update:
+            session, span = workspace.session, _selected(workspace, event)
             (rounded,) = session.round_out([span])
             seconds = session.erase([span])
             figures = {"ms": 1000 * seconds, "tokens": rounded.tokens, "method": session.default_method}
-            return _shown(workspace, "said_erased", **figures)
+            return self._shown(workspace, "said_erased", **figures)
 
         yield from self._change(key, request, change)
 
-    def restore(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[dict[str, Any]]:
-        """Bring a passage back."""
+    def restore(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
+        """Bring an erased span back."""
 
-        def change(workspace: Workspace) -> dict[str, Any]:
-            workspace.session.restore(_passage(workspace, event))
-            return _shown(workspace, "said_restored")
+        def change(workspace: Workspace) -> Update:
+            workspace.session.restore(_selected(workspace, event))
+            return self._shown(workspace, "said_restored")
 
         yield from self._change(key, request, change)
 
-    def undo(self, key: str | None, request: gr.Request) -> Iterator[dict[str, Any]]:
+    def undo(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Take the last change back."""
         yield from self._change(
-            key, request, lambda kept: _shown(kept, "said_undone" if kept.session.undo() else "said_nothing")
+            key, request, lambda kept: self._shown(kept, "said_undone" if kept.session.undo() else "said_nothing")
         )
 
-    def redo(self, key: str | None, request: gr.Request) -> Iterator[dict[str, Any]]:
+    def redo(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Do again what was taken back."""
         yield from self._change(
-            key, request, lambda kept: _shown(kept, "said_redone" if kept.session.redo() else "said_nothing")
+            key, request, lambda kept: self._shown(kept, "said_redone" if kept.session.redo() else "said_nothing")
         )
 
-    def restore_all(self, key: str | None, request: gr.Request) -> Iterator[dict[str, Any]]:
+    def restore_all(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Bring everything back."""
 
-        def change(workspace: Workspace) -> dict[str, Any]:
+        def change(workspace: Workspace) -> Update:
             workspace.session.restore_all()
-            return _shown(workspace, "said_all")
+            return self._shown(workspace, "said_all")
 
         yield from self._change(key, request, change)
 
-    def similar(self, key: str | None, shown: dict[str, Any], request: gr.Request) -> Iterator[dict[str, Any]]:
-        """Look for passages that say what the erased ones say; runs beside the model."""
+    def similar(self, key: str | None, shown: dict[str, Any], request: gr.Request) -> Iterator[Update]:
+        """Look for spans that say what the erased ones say; runs beside the model."""
         workspace = self.store.find(key)
         if workspace and workspace.edits:
             yield from self._find(key, list(workspace.edits), shown, request)
 
     def similar_to(
         self, key: str | None, shown: dict[str, Any], request: gr.Request, event: gr.EventData
-    ) -> Iterator[dict[str, Any]]:
-        """Look for passages that say what the selected one says."""
+    ) -> Iterator[Update]:
+        """Look for spans that say what the selected one says."""
         workspace = self.store.get(key)
-        yield from self._find(key, [_passage(workspace, event), *workspace.edits], shown, request)
+        yield from self._find(key, [_selected(workspace, event), *workspace.edits], shown, request)
 
     def ask_about(self, key: str | None, request: gr.Request, event: gr.EventData) -> str:
-        """A question that begins with the selected passage."""
+        """A question that begins with the selected span."""
         workspace = self.store.get(key)
-        span = _passage(workspace, event)
+        span = _selected(workspace, event)
         text = " ".join(workspace.session.document.text[span.start : span.end].split())
         quoted = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
         return say(request, "about").replace("{text}", quoted)
 
     def _change(
-        self, key: str | None, request: gr.Request, change: Callable[[Workspace], dict[str, Any]]
-    ) -> Iterator[dict[str, Any]]:
+        self, key: str | None, request: gr.Request, change: Callable[[Workspace], Update]
+    ) -> Iterator[Update]:
         """Change what is erased, once it is our turn; until then the place in the line is shown."""
-        done: dict[str, Any] = {}
+        done: Update = {}
         workspace = self.store.get(key)
 
         def work(job: Job) -> None:
@@ -107,37 +108,36 @@ class Erasing:
             for _ in watched.moments(_REFRESH_S):
                 if watched.job.place != place:
                     place = watched.job.place
-                    yield {"edits": edit_list(workspace, place=place)}
+                    yield {self.parts.edits: edit_list(workspace, place=place)}
         except KVEraserError:
             if place:
-                yield {"edits": edit_list(workspace)}
+                yield {self.parts.edits: edit_list(workspace)}
             raise
         yield done
 
     def _find(
-        self, key: str | None, passages: list[Span], shown: dict[str, Any], request: gr.Request
-    ) -> Iterator[dict[str, Any]]:
+        self, key: str | None, spans: list[Span], shown: dict[str, Any], request: gr.Request
+    ) -> Iterator[Update]:
         said, figures = (shown or {}).get("said", ""), (shown or {}).get("with", {})
         workspace = self.store.get(key)
         before = workspace.edits
-        yield {"edits": edit_list(workspace, said, searching=True, **figures)}
+        yield {self.parts.edits: edit_list(workspace, said, searching=True, **figures)}
         with self.store.using(key), Job(self._searches, request) as job:
             job.take()
-            found = workspace.similar.find(passages)
+            found = workspace.similar.find(spans)
         if workspace.edits == before:
-            yield {"edits": edit_list(workspace, said, similar=found, **figures)}
+            yield {self.parts.edits: edit_list(workspace, said, similar=found, **figures)}
+
+    def _shown(self, workspace: Workspace, said: str, **figures: Any) -> Update:
+        return {
+            self.parts.view: gr.HTML(value=painted(workspace)),
+            self.parts.edits: edit_list(workspace, said, **figures),
+            self.parts.asking.conversation: conversation(workspace),
+        }
 
 
-def _passage(workspace: Workspace, event: gr.EventData) -> Span:
-    """The passage that `event` is about. Raises `SpanError`."""
+def _selected(workspace: Workspace, event: gr.EventData) -> Span:
+    """The span that `event` is about. Raises `SpanError`."""
     data = event._data or {}
     text = workspace.session.document.text
     return from_browser(text, data.get("start"), data.get("end"), data.get("text"))
-
-
-def _shown(workspace: Workspace, said: str, **figures: Any) -> dict[str, Any]:
-    return {
-        "view": gr.HTML(value=painted(workspace)),
-        "edits": edit_list(workspace, said, **figures),
-        "conversation": conversation(workspace),
-    }

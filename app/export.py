@@ -5,6 +5,7 @@ import io
 import json
 from typing import Any
 
+from app.texts import WORDS, ran_instead
 from app.workspace import Workspace
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.answers import Answer
@@ -22,7 +23,10 @@ def exported(workspace: Workspace, form: str) -> str:
 
 
 def records(workspace: Workspace) -> list[dict[str, Any]]:
-    """One record an answer: where it comes from, the passages erased then, the answer and its figures."""
+    """One record an answer: where it comes from, the spans erased then, the answer and its figures.
+
+    `ran` is the erase method that really ran, `None` where that is not known.
+    """
     text = workspace.session.document.text
     asked = [
         _record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer, text)
@@ -46,6 +50,7 @@ def _record(
         "kind": kind,
         "question": question,
         "method": method,
+        "ran": (answer.ran or None) if answer else None,
         "erased": erased,
         "answer": said,
         "error": error,
@@ -60,7 +65,7 @@ def _json(workspace: Workspace) -> str:
 
 def _csv(workspace: Workspace) -> str:
     file = io.StringIO()
-    names = ["kind", "question", "method", "erased", "answer", "error", *_FIGURES]
+    names = ["kind", "question", "method", "ran", "erased", "answer", "error", *_FIGURES]
     writer = csv.DictWriter(file, names)
     writer.writeheader()
     for record in records(workspace):
@@ -78,6 +83,8 @@ def _markdown(workspace: Workspace) -> str:
     lines = [f"# {_plain(workspace.session.document.title)}", "", f"Model: {workspace.session.backbone.name}", ""]
     for record in records(workspace):
         lines += [f"## {_plain(record['question'])}", "", f"`{record['method']}` ({record['kind']})", ""]
+        if instead := ran_instead(record["method"], record["ran"]):
+            lines += [WORDS["en"][instead], ""]
         lines += [f"- erased: {_plain(span['text'])}" for span in record["erased"]]
         lines += ["", *(f"    {line}" for line in (record["answer"] or record["error"] or "").splitlines()), ""]
         figures = [f"{name} {record[name]:.4g}" for name in _FIGURES if record[name] is not None]

@@ -1,76 +1,119 @@
-"""What stands where on the page: opening and edits, the document in the middle, asking, the comparison below."""
+"""The page's components and where they stand: opening and edits, the document, asking, the comparison below."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from app.document_view import DocumentView
+from app.method_choice import MethodChoice, MethodChoices
 from app.samples import samples
 from app.texts import translated as _
 from app.widgets import Cards, Conversation, EditList, StatusBar, status
-from kveraser_core.methods import METHODS
+from kveraser_core.methods import NONE, REFERENCE, default_method, usable
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.sessions.session import REFERENCE
+
+Update = dict[Block, Any]
+"""What a handler gives: new values of some of the components."""
 
 
-def lay_out(backbone: Backbone) -> dict[str, Any]:
-    """Build the page's parts, and give them by name; each sample's button goes by its file."""
-    parts: dict[str, Any] = {
-        "key": gr.Textbox(visible="hidden", elem_id="key", label="key"),
-        "taken": gr.JSON(visible="hidden", label="taken"),
-        "status": StatusBar(status(backbone, None), elem_id="status"),
-    }
+@dataclass(frozen=True)
+class OpeningParts:
+    """What opens a document. `samples` are the samples' buttons by file; `picker` offers pages that fit."""
+
+    panel: gr.Accordion
+    samples: dict[str, gr.Button]
+    file: gr.File
+    password: gr.Textbox
+    text: gr.Textbox
+    read: gr.Button
+    picker: gr.Column
+    too_long: gr.Markdown
+    first: gr.Number
+    last: gr.Number
+    read_pages: gr.Button
+
+
+@dataclass(frozen=True)
+class AskingParts:
+    """The conversation, the question, and the erase methods to answer it by: one, or several to compare."""
+
+    conversation: Conversation
+    question: gr.Textbox
+    ask: gr.Button
+    compare: gr.Button
+    method: MethodChoice
+    about_method: gr.Markdown
+    follow_up: gr.Checkbox
+    methods: MethodChoices
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The page's components. `key` holds the document's id and `taken` a file on its way out; neither is seen."""
+
+    key: gr.Textbox
+    taken: gr.JSON
+    status: StatusBar
+    opening: OpeningParts
+    view: DocumentView
+    edits: EditList
+    asking: AskingParts
+    cards: Cards
+
+
+def lay_out(backbone: Backbone) -> Parts:
+    """Add the components to the page that is being built."""
+    key = gr.Textbox(visible="hidden", elem_id="key", label="key")
+    taken = gr.JSON(visible="hidden", label="taken")
+    bar = StatusBar(status(backbone, None), elem_id="status")
     with gr.Column(elem_id="desk"):
         with gr.Column(elem_id="opening", elem_classes=["pane"]):
-            parts |= _opening()
+            opening = _opening()
         with gr.Column(elem_id="reading"):
-            parts["view"] = DocumentView(elem_id="document")
+            view = DocumentView(elem_id="document")
         with gr.Column(elem_id="editing", elem_classes=["pane"]):
-            parts["edits"] = EditList({}, elem_id="edits")
+            edits = EditList({}, elem_id="edits")
         with gr.Column(elem_id="asking", elem_classes=["pane"]):
-            parts |= _asking("kveraser" if backbone.eraser else "local_repair")
+            asking = _asking(usable(backbone), default_method(backbone))
     with gr.Column(elem_id="comparing", elem_classes=["pane"]):
-        parts["cards"] = Cards({}, elem_id="cards")
-    return parts
+        cards = Cards({}, elem_id="cards")
+    return Parts(key, taken, bar, opening, view, edits, asking, cards)
 
 
-def _opening() -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    with gr.Accordion(_("open"), open=True, elem_id="open") as parts["open"]:
+def _opening() -> OpeningParts:
+    with gr.Accordion(_("open"), open=True, elem_id="open") as panel:
         with gr.Column(elem_id="samples"):
-            for sample in samples():
-                parts[sample.file] = gr.Button(sample.title, size="sm", min_width=90)
-        parts["file"] = gr.File(label=_("file"), show_label=False, type="filepath", height=124, elem_id="upload")
-        parts["password"] = gr.Textbox(
-            label=_("password"), type="password", max_lines=1, visible=False, elem_id="password"
-        )
-        parts["text"] = gr.Textbox(label=_("paste"), lines=2, max_lines=4, elem_id="paste")
-        parts["read"] = gr.Button(_("read_text"), size="sm", elem_id="read")
-        with gr.Column(visible=False, elem_id="picker") as parts["picker"]:
-            parts["too_long"] = gr.Markdown(elem_id="too-long")
+            buttons = {sample.file: gr.Button(sample.title, size="sm", min_width=90) for sample in samples()}
+        file = gr.File(label=_("file"), show_label=False, type="filepath", height=124, elem_id="upload")
+        password = gr.Textbox(label=_("password"), type="password", max_lines=1, visible=False, elem_id="password")
+        text = gr.Textbox(label=_("paste"), lines=2, max_lines=4, elem_id="paste")
+        read = gr.Button(_("read_text"), size="sm", elem_id="read")
+        with gr.Column(visible=False, elem_id="picker") as picker:
+            too_long = gr.Markdown(elem_id="too-long")
             with gr.Row(equal_height=True):
-                parts["first"] = gr.Number(
-                    1, label=_("first_page"), precision=0, minimum=1, min_width=80, elem_id="first"
-                )
-                parts["last"] = gr.Number(
-                    1, label=_("last_page"), precision=0, minimum=1, min_width=80, elem_id="last"
-                )
-            parts["read_pages"] = gr.Button(_("read_pages"), variant="primary", size="sm", elem_id="read-pages")
-    return parts
+                first = _page_number("first")
+                last = _page_number("last")
+            read_pages = gr.Button(_("read_pages"), variant="primary", size="sm", elem_id="read-pages")
+    return OpeningParts(panel, buttons, file, password, text, read, picker, too_long, first, last, read_pages)
 
 
-def _asking(usual: str) -> dict[str, Any]:
-    parts: dict[str, Any] = {"conversation": Conversation({}, elem_id="conversation")}
-    parts["question"] = gr.Textbox(
+def _page_number(which: str) -> gr.Number:
+    return gr.Number(1, label=_(f"{which}_page"), precision=0, minimum=1, min_width=80, elem_id=which)
+
+
+def _asking(methods: list[str], default: str) -> AskingParts:
+    conversation = Conversation({}, elem_id="conversation")
+    question = gr.Textbox(
         label=_("question"), placeholder=_("question_hint"), lines=2, max_lines=5, elem_id="question"
     )
     with gr.Row(elem_id="go"):
-        parts["ask"] = gr.Button(_("ask"), variant="primary", elem_id="ask", min_width=70)
-        parts["compare"] = gr.Button(_("compare"), elem_id="compare", min_width=70)
-    parts["method"] = gr.Dropdown(list(METHODS), value=usual, label=_("method"), elem_id="method", filterable=False)
-    parts["about_method"] = gr.Markdown(_(f"m_{usual}"), elem_id="about-method")
-    parts["follow_up"] = gr.Checkbox(True, label=_("follow_up"), elem_id="follow-up")
-    parts["methods"] = gr.CheckboxGroup(
-        list(METHODS), value=[usual, REFERENCE, "none"], label=_("methods"), elem_id="methods"
-    )
-    return parts
+        ask = gr.Button(_("ask"), variant="primary", elem_id="ask", min_width=70)
+        compare = gr.Button(_("compare"), elem_id="compare", min_width=70)
+    method = MethodChoice(methods, value=default, label=_("method"), elem_id="method", filterable=False)
+    about_method = gr.Markdown(_(f"m_{default}"), elem_id="about-method")
+    follow_up = gr.Checkbox(True, label=_("follow_up"), elem_id="follow-up")
+    ticked = [default, REFERENCE, NONE]
+    several = MethodChoices(methods, value=ticked, label=_("methods"), elem_id="methods")
+    return AskingParts(conversation, question, ask, compare, method, about_method, follow_up, several)

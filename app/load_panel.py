@@ -1,4 +1,4 @@
-"""Loading: a file, pasted text or a sample is read, with progress and a way to cancel."""
+"""Loading: a file, pasted text or a sample is prefilled, with progress shown, and can be cancelled."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,15 +9,16 @@ import gradio as gr
 
 from app.document_view import shown
 from app.jobs import Job, Watched
-from app.samples import Sample, find_sample
+from app.layout import Parts, Update
+from app.samples import Sample
 from app.shelf import Shelf
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
 from app.uploads import read_upload
 from app.widgets import cards, conversation, edit_list, painted, status
-from app.work import read
-from app.workspace import ReadingTime, Workspace
+from app.work import load
+from app.workspace import PrefillTime, Workspace
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
 from kveraser_core.documents.spans import find_text
 from kveraser_core.model.backbone import Backbone
@@ -27,44 +28,47 @@ _REFRESH_S = 0.25
 
 
 class Loading:
-    """The events of loading. Each tab reads one document at a time."""
+    """The events of loading. Each tab loads one document at a time."""
 
-    def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
-        self.backbone, self.store, self.turns = backbone, store, turns
-        self._reading: dict[str, Job] = {}
+    def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns, parts: Parts) -> None:
+        self.backbone, self.store, self.turns, self.parts = backbone, store, turns, parts
+        self._jobs: dict[str, Job] = {}
         self._too_long = Shelf()
 
-    def file(self, key: str | None, path: str | None, password: str, request: gr.Request) -> Iterator[dict[str, Any]]:
-        """Read an uploaded file."""
+    def file(self, key: str | None, path: str | None, password: str, request: gr.Request) -> Iterator[Update]:
+        """Load an uploaded file."""
         if not path:
             return
         try:
             parse = lambda: read_document(*read_upload(str(path)), password=password or None)  # noqa: E731
-            yield from self._read(key, parse, request)
+            yield from self._load(key, parse, request)
         except EncryptedDocument:
-            yield {"password": gr.update(visible=True)}
+            yield {self.parts.opening.password: gr.update(visible=True)}
             raise
 
-    def text(self, key: str | None, text: str, request: gr.Request) -> Iterator[dict[str, Any]]:
-        """Read pasted text."""
+    def text(self, key: str | None, text: str, request: gr.Request) -> Iterator[Update]:
+        """Load pasted text."""
         if not text.strip():
             raise PageError(say(request, "e_no_text"))
         title = say(request, "pasted")
-        yield from self._read(key, lambda: read_document(text.encode("utf-8", "replace"), title), request)
+        yield from self._load(key, lambda: read_document(text.encode("utf-8", "replace"), title), request)
 
-    def sample(self, key: str | None, file: str, request: gr.Request) -> Iterator[dict[str, Any]]:
-        """Read a sample."""
-        sample = find_sample(file)
-        yield from self._read(key, lambda: load_document(sample.path), request, sample)
+    def sample(self, sample: Sample) -> Callable[[str | None, gr.Request], Iterator[Update]]:
+        """The handler that loads `sample`."""
+
+        def handler(key: str | None, request: gr.Request) -> Iterator[Update]:
+            yield from self._load(key, lambda: load_document(sample.path), request, sample)
+
+        return handler
 
     def pages(
         self, key: str | None, first: float | None, last: float | None, request: gr.Request
-    ) -> Iterator[dict[str, Any]]:
-        """Read some pages of the document that was too long."""
+    ) -> Iterator[Update]:
+        """Load some pages of the document that was too long."""
         if first is None or last is None or not (math.isfinite(first) and math.isfinite(last)):
             raise PageError(say(request, "e_no_pages"))
         document = self._too_long.get(request.session_hash or "")
-        yield from self._read(key, lambda: document.pages(int(first), int(last)), request)
+        yield from self._load(key, lambda: document.pages(int(first), int(last)), request)
 
     def first_page(self, first: float | None, request: gr.Request) -> tuple[Any, str]:
         """The last page that fits with `first`, and a sentence about it."""
@@ -77,8 +81,8 @@ class Loading:
             return last, self._about_pages(document, int(first), last, request)
 
     def cancel(self, request: gr.Request) -> None:
-        """Stop what the tab is reading."""
-        if job := self._reading.get(request.session_hash or ""):
+        """Stop what the tab is loading."""
+        if job := self._jobs.get(request.session_hash or ""):
             job.cancelled.set()
 
     def leave(self, request: gr.Request) -> None:
@@ -87,74 +91,76 @@ class Loading:
         self._too_long.drop(request.session_hash or "")
         self.store.leave(request.session_hash or "")
 
-    def resume(self, key: str | None, request: gr.Request) -> dict[str, Any]:
+    def resume(self, key: str | None, request: gr.Request) -> Update:
         """Show the document with the id that the browser has kept, if it is still there."""
         workspace = self.store.get(key, request.session_hash) if key else None
         if workspace is None:
-            return {"status": status(self.backbone, None)}
+            return {self.parts.status: status(self.backbone, None)}
         return self._all(key or "", workspace, request)
 
-    def _read(
+    def _load(
         self, key: str | None, parse: Callable[[], Document], request: gr.Request, sample: Sample | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Update]:
         owner = request.session_hash or ""
-        reading = _Reading()
+        loading = _Loading()
 
         def work(job: Job) -> None:
-            if self._reading.setdefault(owner, job) is not job:
+            if self._jobs.setdefault(owner, job) is not job:
                 raise PageError(say(request, "e_busy"))
             try:
-                reading.document = document = parse()
-                reading.kept = read(job, self.backbone, self.store, document, reading.time, owner)
+                loading.document = document = parse()
+                loading.kept = load(job, self.backbone, self.store, document, loading.time, owner)
             except DocumentTooLong:
-                reading.picker = self._picker(document, job, owner, request)
+                loading.picker = self._picker(document, job, owner, request)
                 raise
             finally:
-                self._reading.pop(owner, None)
+                self._jobs.pop(owner, None)
 
         about = status(self.backbone, None)
         watched = Watched(self.turns, request, work)
         try:
             for _ in watched.moments(_REFRESH_S):
-                yield {"status": about | reading.status(watched.job.place)}
+                yield {self.parts.status: about | loading.status(watched.job.place)}
         except Exception:
-            yield {"status": status(self.backbone, self.store.find(key))} | reading.picker
+            yield {self.parts.status: status(self.backbone, self.store.find(key))} | loading.picker
             raise
-        assert reading.document
-        assert reading.kept
-        new, workspace = reading.kept
+        assert loading.document
+        assert loading.kept
+        new, workspace = loading.kept
         if sample:
-            workspace.tips = [find_text(reading.document.text, passage)[0] for passage in sample.erase]
+            workspace.tips = [find_text(loading.document.text, passage)[0] for passage in sample.erase]
             workspace.questions = [question["question"] for question in sample.questions]
         self._too_long.drop(owner)
         yield self._all(new, workspace, request) | {
-            "picker": gr.update(visible=False),
-            "password": gr.update(visible=False, value=""),
+            self.parts.opening.picker: gr.update(visible=False),
+            self.parts.opening.password: gr.update(visible=False, value=""),
         }
 
-    def _picker(self, document: Document, job: Job, owner: str, request: gr.Request) -> dict[str, Any]:
+    def _picker(self, document: Document, job: Job, owner: str, request: gr.Request) -> Update:
         """What offers the pages of a document that fit. Raises `PageError` where it has no pages."""
         if document.page_count == 1:
             raise PageError(self._sentence(document, request, "too_long_text"))
         self._too_long.put(owner, job.client, document)
         last = fitting_pages(self.backbone, document)
+        opening = self.parts.opening
         return {
-            "picker": gr.update(visible=True),
-            "too_long": self._about_pages(document, 1, last, request),
-            "first": gr.update(value=1, maximum=document.page_count),
-            "last": gr.update(value=last, maximum=document.page_count),
+            opening.picker: gr.update(visible=True),
+            opening.too_long: self._about_pages(document, 1, last, request),
+            opening.first: gr.update(value=1, maximum=document.page_count),
+            opening.last: gr.update(value=last, maximum=document.page_count),
         }
 
-    def _all(self, key: str, workspace: Workspace, request: gr.Request) -> dict[str, Any]:
+    def _all(self, key: str, workspace: Workspace, request: gr.Request) -> Update:
         view = shown(workspace.session.document) | {"value": painted(workspace)}
+        parts = self.parts
         return {
-            "key": key,
-            "view": gr.HTML(**view),
-            "status": status(self.backbone, workspace),
-            "edits": edit_list(workspace),
-            "conversation": conversation(workspace),
-            "cards": cards(request, workspace),
-            "open": gr.update(open=False),
+            parts.key: key,
+            parts.view: gr.HTML(**view),
+            parts.status: status(self.backbone, workspace),
+            parts.edits: edit_list(workspace),
+            parts.asking.conversation: conversation(workspace),
+            parts.cards: cards(request, workspace),
+            parts.opening.panel: gr.update(open=False),
         }
 
     def _about_pages(self, document: Document, first: int, last: int | None, request: gr.Request) -> str:
@@ -169,13 +175,13 @@ class Loading:
 
 
 @dataclass
-class _Reading:
-    """How the reading of one document gets on, and what came of it."""
+class _Loading:
+    """How the loading of one document gets on, and what came of it."""
 
     document: Document | None = None
-    time: ReadingTime = field(default_factory=ReadingTime)
+    time: PrefillTime = field(default_factory=PrefillTime)
     kept: tuple[str, Workspace] | None = None
-    picker: dict[str, Any] = field(default_factory=dict)
+    picker: Update = field(default_factory=dict)
 
     def status(self, place: tuple[int, int] | None) -> dict[str, Any]:
         done, seconds = self.time.points[-1] if self.time.points else (0, 0.0)

@@ -1,12 +1,11 @@
 """The page: which event each control starts."""
 
 import os
-from collections.abc import Callable, Iterator
-from functools import wraps
-from inspect import isgeneratorfunction
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from app.api import Api
 from app.ask_panel import Asking
@@ -15,7 +14,7 @@ from app.compare_panel import Comparing
 from app.erase_panel import Erasing
 from app.events import spoken
 from app.export import FORMATS, exported
-from app.layout import lay_out
+from app.layout import Update, lay_out
 from app.load_panel import Loading
 from app.samples import samples
 from app.store import SessionStore
@@ -62,106 +61,71 @@ class Page:
 
     def _wire(self, turns: Turns) -> None:
         p = self.parts
-        loading = Loading(self.backbone, self.store, turns)
-        everything = ["key", "view", "status", "edits", "conversation", "cards", "open"]
-        dialogue = ["password", "picker", "too_long", "first", "last"]
+        opening, asked = p.opening, p.asking
         hidden: dict[str, Any] = {"api_visibility": "private", "api_name": False}
         quiet = hidden | {"show_progress": "hidden"}
 
-        def load(trigger: Any, handler: Callable[..., Any], *inputs: Any) -> None:
-            event = self._event(handler, ["key", *inputs], everything + dialogue)
-            started = trigger(*event, **quiet)
-            started.then(None, p["key"], None, js=_SAVE_KEY, **hidden)
+        loading = Loading(self.backbone, self.store, turns, p)
+        everything: list[Block] = [p.key, p.view, p.status, p.edits, asked.conversation, p.cards, opening.panel]
+        dialogue = [opening.password, opening.picker, opening.too_long, opening.first, opening.last]
 
-        load(p["file"].upload, loading.file, "file", "password")
-        load(p["password"].submit, loading.file, "file", "password")
-        load(p["read"].click, loading.text, "text")
-        load(p["read_pages"].click, loading.pages, "first", "last")
+        def load(trigger: Callable[..., Any], handler: Callable[..., Any], *inputs: Block) -> None:
+            started = trigger(spoken(handler), [p.key, *inputs], everything + dialogue, **quiet)
+            started.then(None, p.key, None, js=_SAVE_KEY, **hidden)
+
+        load(opening.file.upload, loading.file, opening.file, opening.password)
+        load(opening.password.submit, loading.file, opening.file, opening.password)
+        load(opening.read.click, loading.text, opening.text)
+        load(opening.read_pages.click, loading.pages, opening.first, opening.last)
         for sample in samples():
-            load(p[sample.file].click, _bound(loading.sample, sample.file))
-        p["first"].submit(spoken(loading.first_page), p["first"], [p["last"], p["too_long"]], **quiet)
-        p["status"].cancel(loading.cancel, None, None, queue=False, **hidden)
-        self.blocks.load(None, None, p["key"], js=_SAVED_KEY, **hidden).then(
-            *self._event(loading.resume, ["key"], everything), **quiet
+            load(opening.samples[sample.file].click, loading.sample(sample))
+        opening.first.submit(spoken(loading.first_page), opening.first, [opening.last, opening.too_long], **quiet)
+        p.status.cancel(loading.cancel, None, None, queue=False, **hidden)
+        self.blocks.load(None, None, p.key, js=_SAVED_KEY, **hidden).then(
+            spoken(loading.resume), p.key, everything, **quiet
         )
         self.blocks.unload(loading.leave)
 
-        erasing = Erasing(self.store, turns)
-        changed = ["view", "edits", "conversation"]
+        erasing = Erasing(self.store, turns, p)
         for trigger, handler in (
-            (p["view"].erase, erasing.erase), (p["edits"].erase, erasing.erase),
-            (p["view"].restore, erasing.restore), (p["edits"].restore, erasing.restore),
-            (p["edits"].undo, erasing.undo), (p["edits"].redo, erasing.redo),
-            (p["edits"].restoreall, erasing.restore_all),
+            (p.view.erase, erasing.erase), (p.edits.erase, erasing.erase),
+            (p.view.restore, erasing.restore), (p.edits.restore, erasing.restore),
+            (p.edits.undo, erasing.undo), (p.edits.redo, erasing.redo),
+            (p.edits.restoreall, erasing.restore_all),
         ):  # fmt: skip
-            done = trigger(*self._event(handler, ["key"], changed), **quiet)
+            done = trigger(spoken(handler), p.key, [p.view, p.edits, asked.conversation], **quiet)
             if handler == erasing.erase:
-                search = self._event(erasing.similar, ["key", "edits"], ["edits"])
-                done.success(*search, **quiet)
-        p["view"].similar(*self._event(erasing.similar_to, ["key", "edits"], ["edits"]), **quiet)
-        p["view"].askabout(spoken(erasing.ask_about), p["key"], p["question"], **quiet).then(
+                done.success(spoken(erasing.similar), [p.key, p.edits], p.edits, **quiet)
+        p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
+        p.view.askabout(spoken(erasing.ask_about), p.key, asked.question, **quiet).then(
             None, None, None, js=_FOCUS, **hidden
         )
 
-        asking = Asking(self.store, turns)
-        answered = self._event(asking.ask, ["key", "question", "method", "follow_up"], ["conversation", "question"])
-        gr.on([p["ask"].click, p["question"].submit], *answered, **quiet)
-        p["conversation"].stop(asking.stop, p["key"], None, queue=False, **hidden)
-        p["conversation"].clear(*self._event(asking.clear, ["key"], ["conversation"]), **quiet)
-        p["conversation"].suggest(_suggested, None, p["question"], **quiet)
-        p["method"].select(lambda name: translated(f"m_{name}"), p["method"], p["about_method"], **quiet)
-
-        comparing = Comparing(self.store, turns)
-        compared = self._event(comparing.compare, ["key", "question", "methods"], ["cards"])
-        p["compare"].click(*compared, **quiet)
-        p["cards"].stop(comparing.stop, p["key"], None, queue=False, **hidden)
-        p["cards"].take(*self._event(self._take, ["key"], ["taken"]), **quiet).success(
-            None, p["taken"], None, js=_DOWNLOAD, **hidden
+        asking = Asking(self.store, turns, p)
+        gr.on(
+            [asked.ask.click, asked.question.submit],
+            spoken(asking.ask),
+            [p.key, asked.question, asked.method, asked.follow_up],
+            [asked.conversation, asked.question],
+            **quiet,
         )
+        asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)
+        asked.conversation.clear(spoken(asking.clear), p.key, asked.conversation, **quiet)
+        asked.conversation.suggest(_suggested, None, asked.question, **quiet)
+        asked.method.select(lambda name: translated(f"m_{name}"), asked.method, asked.about_method, **quiet)
 
-    def _take(self, key: str | None, request: gr.Request, event: gr.EventData) -> dict[str, Any]:
+        comparing = Comparing(self.store, turns, p)
+        asked.compare.click(spoken(comparing.compare), [p.key, asked.question, asked.methods], p.cards, **quiet)
+        p.cards.stop(comparing.stop, p.key, None, queue=False, **hidden)
+        p.cards.take(spoken(self._take), p.key, p.taken, **quiet).success(None, p.taken, None, js=_DOWNLOAD, **hidden)
+
+    def _take(self, key: str | None, request: gr.Request, event: gr.EventData) -> Update:
         workspace = self.store.get(key)
         form = str((event._data or {}).get("form", ""))
         if form not in FORMATS or not (workspace.turns or workspace.comparisons):
             raise PageError(say(request, "e_nothing"))
-        return {"taken": {"name": f"kveraser.{form}", "mime": FORMATS[form], "text": exported(workspace, form)}}
-
-    def _event(self, handler: Callable[..., Any], inputs: list[str], outputs: list[str]) -> tuple[Any, Any, Any]:
-        """`handler`, which names its outputs, with the components that it reads and writes."""
-        parts = self.parts
-
-        def placed(update: dict[str, Any] | None) -> dict[Any, Any]:
-            return {parts[name]: value for name, value in (update or {}).items()}
-
-        if isgeneratorfunction(handler):
-
-            @wraps(handler)
-            def stream(*arguments: Any) -> Iterator[dict[Any, Any]]:
-                for update in handler(*arguments):
-                    yield placed(update)
-
-            return spoken(stream), [parts[name] for name in inputs], [parts[name] for name in outputs]
-
-        @wraps(handler)
-        def call(*arguments: Any) -> dict[Any, Any]:
-            return placed(handler(*arguments))
-
-        return spoken(call), [parts[name] for name in inputs], [parts[name] for name in outputs]
-
-
-def _bound(handler: Callable[..., Any], given: str) -> Callable[..., Any]:
-    """`handler` with its second argument given."""
-    if isgeneratorfunction(handler):
-
-        def stream(key: str | None, request: gr.Request) -> Iterator[Any]:
-            yield from handler(key, given, request)
-
-        return stream
-
-    def call(key: str | None, request: gr.Request) -> Any:
-        return handler(key, given, request)
-
-    return call
+        file = {"name": f"kveraser.{form}", "mime": FORMATS[form], "text": exported(workspace, form)}
+        return {self.parts.taken: file}
 
 
 def _suggested(event: gr.EventData) -> str:

@@ -4,18 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from kveraser_core.errors import KVEraserError
-
 _FOLDER = Path(__file__).parents[1] / "assets" / "samples"
-
-
-class UnknownSample(KVEraserError):
-    """A name that no sample has."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample document, the passages in it to erase, and questions with their answers with and without them."""
+    """A sample document, the spans in it to erase, and questions with their answers with and without them."""
 
     file: str
     title: str
@@ -32,12 +26,3 @@ def samples() -> list[Sample]:
     """All samples."""
     index = _FOLDER / "samples.json"
     return [Sample(**entry) for entry in json.loads(index.read_text(encoding="utf-8"))] if index.is_file() else []
-
-
-def find_sample(file: str) -> Sample:
-    """The sample in `file`. Raises `UnknownSample`."""
-    for sample in samples():
-        if sample.file == file:
-            return sample
-    known = ", ".join(sample.file for sample in samples())
-    raise UnknownSample(f"There is no sample {file}: use one of {known}.")

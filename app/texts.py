@@ -11,8 +11,14 @@ from gradio.i18n import I18nData
 from kveraser_core.errors import KVEraserError
 
 STATIC = Path(__file__).parent / "static"
-WORDS: dict[str, dict[str, str]] = json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
-_ERRORS_ZH: dict[str, str] = json.loads((STATIC / "errors.zh.json").read_text(encoding="utf-8"))
+
+
+def _static(name: str) -> dict[str, str]:
+    return json.loads((STATIC / name).read_text(encoding="utf-8"))
+
+
+WORDS = {language: _static(f"words.{language}.json") for language in ("en", "zh")}
+_ERRORS_ZH = _static("errors.zh.json")
 _OURS = "kveraser-"
 _SPOKEN = {"status.queue_position": "queue", "common.complete": "complete", "common.progress": "progress"}
 """What Gradio says to screen readers and has no Chinese for, and the key of our words for it."""
@@ -50,6 +56,12 @@ def translated(key: str) -> I18nData:
 def say(request: gr.Request | None, key: str) -> str:
     """The text `key` in the language of the browser that sent `request`."""
     return WORDS["zh" if _reads_chinese(request) else "en"][key]
+
+
+def ran_instead(method: str, ran: str | None) -> str | None:
+    """The key of the text about the erase method that `ran`, where that is not the `method` that was named."""
+    name = (ran or method).partition(":")[0]
+    return None if name == method.partition(":")[0] else f"ran_{name}"
 
 
 def explain(request: gr.Request | None, error: KVEraserError) -> str:

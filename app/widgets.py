@@ -6,18 +6,18 @@ from typing import Any
 import gradio as gr
 
 from app.charts import growth, parts
-from app.document_view import passage, to_browser
-from app.texts import explain
+from app.document_view import span_data, to_browser
+from app.texts import explain, ran_instead
 from app.widget import Widget
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core.documents.similar import Similar
+from kveraser_core.methods import REFERENCE
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.answers import Answer
-from kveraser_core.sessions.session import REFERENCE
 
 
 class StatusBar(Widget):
-    """What is loaded and how full the window is; while reading, how that gets on. Event `cancel`."""
+    """What is loaded and how full the window is; while a document is loaded, how that gets on. Event `cancel`."""
 
     scripts = ("streaming", "gradio", "status")
     styles = ("status",)
@@ -43,7 +43,7 @@ class Cards(Widget):
 
 
 def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
-    """The status bar's data where nothing is being read."""
+    """The status bar's data where nothing is being loaded."""
     about = {"window": backbone.window, "model": backbone.name, "device": backbone.device.type}
     if workspace is None:
         return about
@@ -73,17 +73,17 @@ def edit_list(
     session = workspace.session
     text = session.document.text
     return {
-        "edits": [passage(text, span.characters) | {"tokens": span.tokens} for span in session.spans],
+        "edits": [span_data(text, span.characters) | {"tokens": span.tokens} for span in session.spans],
         "undo": session.can_undo,
         "redo": session.can_redo,
-        "tips": [passage(text, tip) for tip in workspace.tips if not session.spans],
+        "tips": [span_data(text, tip) for tip in workspace.tips if not session.spans],
         "said": said,
         "with": figures,
         "searching": searching,
         "place": place,
         "similar": None
         if similar is None
-        else [passage(text, found.span) | {"score": found.score, "literal": found.literal} for found in similar],
+        else [span_data(text, found.span) | {"score": found.score, "literal": found.literal} for found in similar],
     }
 
 
@@ -109,7 +109,11 @@ def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
         "place": turn.place,
     }
     if turn.answer:
-        shown |= {"ttft_ms": 1000 * turn.answer.ttft_s, "rate": turn.answer.decode_tokens_per_s}
+        shown |= {
+            "ran": ran_instead(turn.method, turn.answer.ran),
+            "ttft_ms": 1000 * turn.answer.ttft_s,
+            "rate": turn.answer.decode_tokens_per_s,
+        }
     return shown
 
 
@@ -144,6 +148,7 @@ def _card(request: gr.Request | None, answer: Answer, reference: Answer | None) 
         return {"method": answer.method, "error": explain(request, answer.error)}
     return {
         "method": answer.method,
+        "ran": ran_instead(answer.method, answer.ran),
         "reference": answer.method == REFERENCE,
         "words": differing(answer.text, reference.text if reference else answer.text),
         "parts": parts(answer),

@@ -1,4 +1,4 @@
-"""What is done with the model, for the page and for programs alike: read a document, answer, compare.
+"""What is done with the model, for the page and for programs alike: load a document, answer, compare.
 
 Each gives way to others after a moment's work, and ends early once nobody listens or its time is over.
 """
@@ -10,22 +10,21 @@ from contextlib import contextmanager, suppress
 from app.jobs import LONGEST_S, Job, Stopped
 from app.store import SessionStore
 from app.texts import WordedError
-from app.workspace import AskedTurn, Comparison, ReadingTime, Workspace
+from app.workspace import AskedTurn, Comparison, PrefillTime, Workspace
 from kveraser_core.documents import Document
+from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import Turn
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.memory import document_bytes
-from kveraser_core.sessions.session import REFERENCE, DocumentSession
+from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import check_fits
 
 ANSWER_TOKENS, COMPARED_TOKENS, METHODS_AT_ONCE = 1024, 256, 16
 """The longest answer, the longest of a comparison, and the most methods of one."""
 CHARACTERS = 2_000_000
 """The longest document that is tokenized at all: a page of the model's window has some thousands."""
-
-
 QUESTION = 20_000
 """Characters of the longest question."""
 
@@ -52,13 +51,13 @@ def question_of(text: str) -> str:
     return text.strip()
 
 
-def read(
-    job: Job, backbone: Backbone, store: SessionStore, document: Document, time: ReadingTime, owner: str = ""
+def load(
+    job: Job, backbone: Backbone, store: SessionStore, document: Document, time: PrefillTime, owner: str = ""
 ) -> tuple[str, Workspace]:
     """Prefill `document` for the tab `owner` and keep it: its id and its workspace.
 
-    The seconds that `time` marks are those of reading, without those of waiting. Raises `NoRoom` before anything is
-    prefilled, `DocumentTooLong`, `Cancelled` and what `Job.take` raises.
+    The seconds that `time` marks are those of the prefill, without those of waiting. Raises `NoRoom` before anything
+    is prefilled, `DocumentTooLong`, `Cancelled` and what `Job.take` raises.
     """
     if len(document.text) > CHARACTERS:
         raise TooMuchAsked("e_too_many_characters", n=f"{len(document.text):,}", most=f"{CHARACTERS:,}")
@@ -68,7 +67,7 @@ def read(
         raise Cancelled("Reading was cancelled: load the document again to go on.") from error
     ids, token_map = backbone.tokenize(document.text)
     check_fits(backbone, document, token_map)
-    # Besides the cache itself there may be a copy of it, which most erase methods work on.
+    # Besides the cache itself an edit may hold nearly as much: full recompute saves the whole suffix.
     with store.room(2 * document_bytes(backbone, len(ids)), job.client, owner) as room:
         time.start()
 
@@ -83,7 +82,12 @@ def read(
 
 
 def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wanted: Sampling) -> None:
-    """Answer the question of `turn`, whose text grows as the answer comes; the turns before it go along if wanted."""
+    """Answer the question of `turn`, whose text grows as the answer comes; the turns before it go along if wanted.
+
+    Raises `UnknownMethod` and `MissingEraser` before it waits, `DocumentBusy`, and what the session raises.
+    """
+    if eraser := get_method(turn.method).eraser:
+        workspace.session.backbone.eraser_for(eraser)
     with _stoppable(workspace.asking, job):
         try:
             job.take(workspace)
@@ -113,7 +117,7 @@ def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wan
 
 
 def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
-    """Answer the question of `comparison` with `methods`, each once and full recompute first.
+    """Answer the question of `comparison` with erase `methods`, each once and full recompute first.
 
     Those that the time does not suffice for get an answer that says so. Raises `TooMuchAsked`.
     """
@@ -122,7 +126,7 @@ def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Seq
         raise TooMuchAsked("e_too_many_methods", n=len(left), most=METHODS_AT_ONCE)
     with _stoppable(workspace.comparing, job), suppress(Stopped):
         job.take(workspace)
-        comparison.edits, comparison.tokens_behind = workspace.edits, workspace.session.tokens_behind
+        comparison.edits, comparison.suffix_tokens = workspace.edits, workspace.session.suffix_tokens
         answers = workspace.session.compare(comparison.question, left, sampling=wanted)
         try:
             for found in answers:

@@ -17,7 +17,7 @@ TURNS, COMPARISONS = 200, 50
 
 @dataclass(eq=False)
 class AskedTurn:
-    """A question, the passages erased when it was asked, and its answer, which may still be coming.
+    """A question, the spans erased when it was asked, and its answer, which may still be coming.
 
     `place` is the question's place in the line and how many wait, while it waits. An answer that was cut off has
     no `answer`, and `stopped` is the key of the text that says why.
@@ -34,17 +34,17 @@ class AskedTurn:
 
 @dataclass
 class Comparison:
-    """One question answered by several methods; `tokens_behind` the first erased passage."""
+    """One question answered by several erase methods, with so many `suffix_tokens` after the first erased span."""
 
     question: str
     edits: tuple[Span, ...] = ()
-    tokens_behind: int = 0
+    suffix_tokens: int = 0
     answers: list[Answer] = field(default_factory=list)
 
 
 @dataclass
-class ReadingTime:
-    """How far reading had come after how many seconds, those of waiting left out: the points of a curve."""
+class PrefillTime:
+    """How many tokens were prefilled after how many seconds, those of waiting left out: the points of a curve."""
 
     started: float = field(default_factory=time.perf_counter)
     points: list[tuple[int, float]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Workspace:
     """
 
     session: DocumentSession
-    reading: ReadingTime = field(default_factory=ReadingTime)
+    prefill: PrefillTime = field(default_factory=PrefillTime)
     tips: list[Span] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     turns: deque[AskedTurn] = field(default_factory=lambda: deque(maxlen=TURNS))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.i18n import I18nData
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from app.document_view import from_browser, to_browser
 from app.events import spoken
 from app.export import exported
 from app.layout import lay_out
+from app.page import Page
 from app.samples import samples
 from app.store import SessionStore
 from app.texts import WORDS, ran_instead
@@ -108,6 +110,18 @@ def api(workspace, sessions):
 def asking(workspace, sessions):
     with gr.Blocks():
         return Asking(sessions, Turns(), lay_out(workspace.session.backbone))
+
+
+def test_what_is_sent_when_the_page_is_opened_is_plain_data(llama, sessions):
+    """Gradio copies it each time, with all that it holds."""
+
+    def check(value, where):
+        entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, entry in entries:
+            check(entry, (*where, key))
+        assert isinstance(value, str | int | float | dict | list | I18nData | None), where
+
+    check(Page(llama, sessions).blocks.get_config_file(), ())
 
 
 def test_the_samples_are_there_with_their_passages():

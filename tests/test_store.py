@@ -12,8 +12,8 @@ from app.shelf import NotKept, Shelf
 from app.store import NoRoom, SessionStore, UnknownSession
 from app.texts import WORDS, explain
 from app.turns import Turns
-from app.work import read
-from app.workspace import ReadingTime
+from app.work import load
+from app.workspace import PrefillTime
 from kveraser_core.documents import Document
 from kveraser_core.sessions.memory import document_bytes
 from kveraser_core.sessions.session import DocumentSession
@@ -205,7 +205,7 @@ def test_what_a_document_is_said_to_need_is_what_it_takes(llama):
     assert kept.memory_bytes == document_bytes(llama, tokens)
     sessions = SessionStore(1 << 30)
     with Job(Turns(), None) as job:
-        key, workspace = read(job, llama, sessions, document, ReadingTime())
+        key, workspace = load(job, llama, sessions, document, PrefillTime())
     copy = workspace.session
     for method in ("mask", "delete_shift", "local_repair", "erratum", "full_recompute"):
         copy.ask("What is the toll?", method)
@@ -216,13 +216,13 @@ def test_what_a_document_is_said_to_need_is_what_it_takes(llama):
 def test_a_document_without_room_is_refused_before_the_prefill(llama, monkeypatch):
     monkeypatch.setattr(DocumentSession, "load", lambda *arguments: pytest.fail("prefilled"))
     with Job(Turns(), None) as job, pytest.raises(NoRoom, match="--memory"):
-        read(job, llama, SessionStore(1000), Document("The toll is 30 coins.", "a.txt"), ReadingTime())
+        load(job, llama, SessionStore(1000), Document("The toll is 30 coins.", "a.txt"), PrefillTime())
 
 
 def test_a_document_that_was_dropped_is_freed_at_once(llama):
     sessions = SessionStore(1 << 30)
     with Job(Turns(), None) as job:
-        key, workspace = read(job, llama, sessions, Document("The toll is 30 coins.", "a.txt"), ReadingTime(), "tab")
+        key, workspace = load(job, llama, sessions, Document("The toll is 30 coins.", "a.txt"), PrefillTime(), "tab")
     workspace.session.ask("How much?", "mask")
     cache = weakref.ref(workspace.session._context.cache)
     gc.disable()

@@ -27,6 +27,7 @@ function drawCard(card, cards) {
   answer.ariaLabel = card.method;
   for (const [text, differs] of card.words) make(differs ? 'mark' : 'span', '', text, answer);
   verdict(card, box);
+  if (card.ran) make('p', 'said ran', say(card.ran), box);
   const list = make('dl', '', undefined, box);
   figure(list, 'erase_time', `${number(card.erase_ms)} ms`);
   figure(list, 'ttft', `${number(card.ttft_ms)} ms`);

@@ -1,5 +1,5 @@
-// The charts of a comparison: where the time went, and time against the tokens behind the passage.
-const COLOURS = { full_recompute: 'var(--body-text-color)', none: '#8a8f9c', mask: '#b58a1b', delete_shift: '#2f8f5b', local_repair: '#3d74c7', erratum: '#a0522d', kveraser: '#b3322c', kveraser_repair: '#7b4bb3' };
+// The charts of a comparison: where the time went, and time against the suffix tokens.
+const COLOURS = { full_recompute: 'var(--body-text-color)', none: '#8a8f9c', mask: '#b58a1b', delete_shift: '#2f8f5b', local_repair: '#3d74c7', erratum: '#a0522d', kveraser: '#b3322c', kveraser_lookahead: '#c2557f', kveraser_repair: '#7b4bb3' };
 const PARTS = [['erase_time', '#b3322c'], ['question', '#3d74c7'], ['ttft', '#2f8f5b'], ['decode', '#b58a1b']];
 const seconds = (value) => `${number(value, value < 10 ? 2 : 1)} s`;
 
@@ -63,7 +63,7 @@ function timeLine({ curve, points }, parent) {
   }
   for (const value of ticks(most[0]))
     draw('text', { x: x(value), y: height - bottom + 16, 'text-anchor': 'middle' }, svg).textContent = number(value);
-  draw('text', { x: (left + width) / 2, y: height - 6, 'text-anchor': 'middle' }, svg).textContent = say('behind');
+  draw('text', { x: (left + width) / 2, y: height - 6, 'text-anchor': 'middle' }, svg).textContent = say('suffix');
   draw('polyline', { class: 'curve', points: curve.map(([at, took]) => `${x(at)},${y(took)}`).join(' ') }, svg);
   for (const method of methods)
     for (const [at, took] of points[method])

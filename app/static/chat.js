@@ -20,6 +20,7 @@ function drawTurn(turn, log) {
   if (turn.ttft_ms !== undefined) {
     const figures = { method: turn.method, ttft: number(turn.ttft_ms), rate: number(turn.rate || 0, 1) };
     make('span', 'figures', say(turn.rate ? 'line' : 'line_short', figures), meta);
+    if (turn.ran) make('span', 'ran', say(turn.ran), meta);
   }
   if (turn.stopped) make('span', '', say(turn.stopped), meta);
   if (turn.edits.length) {

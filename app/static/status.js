@@ -1,4 +1,4 @@
-// The head of the page: what is loaded, how full the window is, and how reading gets on.
+// The head of the page: what is loaded, how full the window is, and how loading gets on.
 root.className = 'root status';
 const name = make('div', 'name', undefined, root);
 make('h1', '', 'KVEraser', name);
