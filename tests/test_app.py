@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import inspect
 import io
 import json
 import re
@@ -112,14 +113,23 @@ def asking(workspace, sessions):
         return Asking(sessions, Turns(), lay_out(workspace.session.backbone))
 
 
+def test_an_idle_page_hardly_looks_for_events(llama, sessions):
+    """The name is Gradio's own: where another version has none of it, setting it would do nothing."""
+    queue = Page(llama, sessions).blocks._queue
+    assert "sleep_when_free" in inspect.getsource(type(queue).start_processing)
+    assert queue.sleep_when_free >= 0.01
+
+
 def test_what_is_sent_when_the_page_is_opened_is_plain_data(llama, sessions):
     """Gradio copies it each time, with all that it holds."""
 
     def check(value, where):
-        entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        entries = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+        )
         for key, entry in entries:
             check(entry, (*where, key))
-        assert isinstance(value, str | int | float | dict | list | I18nData | None), where
+        assert isinstance(value, str | int | float | dict | list | tuple | I18nData | None), where
 
     check(Page(llama, sessions).blocks.get_config_file(), ())
 

@@ -83,8 +83,11 @@ def default_method(backbone: Backbone) -> str:
 def make_plan(method: EraseMethod, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
     """The plan of `method` for erasing `spans`; arguments and errors as in `EraseMethod.plan`.
 
-    Where it would recompute the whole suffix anyway, it is the plan of full recompute, which is exact.
+    Where it would recompute the whole suffix anyway, it is the plan of full recompute, which is exact. Where nothing
+    is to be erased it is that of `none`, and a missing eraser is an error all the same.
     """
+    if method.eraser:
+        backbone.eraser_for(method.eraser)
     if not spans:
         return METHODS[NONE].plan(ids, spans, backbone)
     plan, suffix = method.plan(ids, spans, backbone), suffix_tokens(ids, spans)

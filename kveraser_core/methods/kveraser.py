@@ -22,7 +22,6 @@ class KVEraser(EraseMethod):
     eraser = "kveraser"
 
     def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
-        backbone.eraser_for(self.eraser)
         return EditPlan(
             self.name,
             next_position=len(ids),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kveraser_core.methods import get_method
 from kveraser_core.methods.apply import EditedCache
 from kveraser_core.model.generation import Generated
 from kveraser_core.sessions.answers import Answer
@@ -32,7 +33,7 @@ class ActiveEdit:
         """What was answered; the last step of the edit went through the model with this question if `fused`."""
         return Answer(
             method=self.method,
-            ran=self.edited.method,
+            ran=self.method if self.edited.method == get_method(self.method).name else self.edited.method,
             question=question,
             text=generated.text.strip(),
             token_ids=tuple(generated.token_ids),
