@@ -25,7 +25,7 @@ from kveraser_core.model.backbone import Backbone
 _THREADS = 96
 _QUEUED = 256
 _POLL_S = 0.02
-"""How often Gradio looks for new events. By itself it does so 1,000 times a second: a tenth of a core, doing nothing."""
+"""Seconds between two looks for new events. Gradio's own 0.001 takes a tenth of a core where there are none."""
 _KEY = "kveraser"
 _SAVE_KEY = f"(key) => {{ if (key) sessionStorage.setItem('{_KEY}', key); }}"
 _SAVED_KEY = f"() => [sessionStorage.getItem('{_KEY}') || '']"
