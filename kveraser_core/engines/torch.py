@@ -26,16 +26,20 @@ LowRank = list[tuple[Tensor, Tensor]]
 
 
 class TorchEngine(Engine):
-    """A decoder of the Llama family. Its linear layers read packed copies of their weights where that is faster."""
+    """A decoder of the Llama family. Linear layers read packed copies of their weights where that is faster.
+
+    Without `pack_layers` only the output embedding does.
+    """
 
     name = "torch"
 
-    def __init__(self, model: PreTrainedModel, pack: bool = True) -> None:
+    def __init__(self, model: PreTrainedModel, pack_layers: bool = True) -> None:
         decoder: Any = model.get_decoder()
         self._embedding, self._norm, self._rotary = decoder.embed_tokens, _Norm(decoder.norm), decoder.rotary_emb
-        linear = packed if pack and worth_packing(model) else _as_it_is
+        worth = worth_packing(model)
+        linear = packed if worth and pack_layers else _as_it_is
         self._layers = [_Layer(layer, number, linear) for number, layer in enumerate(decoder.layers)]
-        self._head = linear(model.get_output_embeddings())
+        self._head = (packed if worth else _as_it_is)(model.get_output_embeddings())
         self._eraser: list[LowRank] | None = None
 
     def use_eraser(self, eraser: LowRankWeights) -> None:

@@ -23,7 +23,7 @@ class CpuEngine(Engine):
 
     def __init__(self, model: PreTrainedModel, rows: RowPass | None, blocks: BlockPass | None) -> None:
         self._model, self.rows, self.blocks = model, rows, blocks
-        self._torch = TorchEngine(model, pack=blocks is None)
+        self._torch = TorchEngine(model, pack_layers=blocks is None)
         self._eraser: Any = None
         if rows:
             self.row_bytes, self.head_bytes = rows.nbytes, rows.head_bytes
