@@ -243,7 +243,8 @@ def test_a_step_counts_an_example_by_the_share_of_its_kl(llama, save_adapter, tm
     gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     norm = sum(gradient.square().sum() for gradient in gradients if gradient is not None).sqrt()
 
-    mixture, recipe = SimpleNamespace(example=lambda rng: always), Recipe(method="kveraser", steps=1, contexts_per_step=1)
+    mixture = SimpleNamespace(example=lambda rng: always)
+    recipe = Recipe(method="kveraser", steps=1, contexts_per_step=1)
     train(llama, mixture, recipe, tmp_path / "out", start_from=folder)
     row = json.loads((tmp_path / "out" / "metrics.jsonl").read_text())
     assert row["loss"] == pytest.approx(loss.item(), rel=1e-3)
