@@ -354,7 +354,8 @@ def test_a_busy_machine_is_refused(monkeypatch, model_folder, tmp_path, capsys):
     machine.refuse_when_busy()
 
 
-def test_bench_from_the_command_line(model_folder, save_adapter, tmp_path, capsys):
+def test_bench_from_the_command_line(model_folder, save_adapter, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "keep_freed_memory", lambda: None)  # or this process kept it to the end
     text, out = tmp_path / "text.txt", tmp_path / "bench"
     text.write_text(prose(5, 300))
     arguments = ["bench", "--text", str(text), "--model", str(model_folder), "--eraser", str(save_adapter())]
