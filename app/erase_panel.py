@@ -125,7 +125,7 @@ class Erasing:
         with self.store.using(key), Job(self._searches, request) as job:
             job.take()
             found = workspace.similar.find(spans)
-        if workspace.edits == before:
+        if self.store.find(key) is workspace and workspace.edits == before:  # and no other document took its place
             yield {self.parts.edits: edit_list(workspace, said, similar=found, **figures)}
 
     def _shown(self, workspace: Workspace, said: str, **figures: Any) -> Update:

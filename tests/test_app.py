@@ -18,6 +18,7 @@ from app.api import Api
 from app.ask_panel import Asking
 from app.charts import growth, parts
 from app.document_view import from_browser, to_browser
+from app.erase_panel import Erasing
 from app.events import spoken
 from app.export import exported
 from app.layout import lay_out
@@ -111,6 +112,24 @@ def api(workspace, sessions):
 def asking(workspace, sessions):
     with gr.Blocks():
         return Asking(sessions, Turns(), lay_out(workspace.session.backbone))
+
+
+def test_what_is_found_for_a_document_that_went_meanwhile_is_not_shown(llama, sessions, workspace, monkeypatch):
+    """Else it would be shown beside the document that took its place."""
+    with sessions.room(1, "", "tab") as room:
+        key = sessions.add(workspace, room)
+    workspace.session.erase([Span(0, 20)], "mask")
+    erasing = Erasing(sessions, Turns(), Page(llama, sessions).parts)
+    shown = list(erasing.similar(key, {}, None))
+    assert len(shown) == 2  # that it looks, and what it found
+
+    def replaced(spans):
+        with sessions.room(1, "", "tab") as other:
+            sessions.add(Workspace(workspace.session), other)
+        return []
+
+    monkeypatch.setattr(workspace.similar, "find", replaced)
+    assert len(list(erasing.similar(key, {}, None))) == 1
 
 
 def test_an_idle_page_hardly_looks_for_events(llama, sessions):
