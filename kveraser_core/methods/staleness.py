@@ -8,7 +8,7 @@ an *echo* and what follows it hold the span's continuation, which is just what a
 A sentence that says again much of what the span said is attended to as a whole by a question about it, so all of it
 counts.
 
-The weights of these signs are fitted by `train selector` and kept beside the eraser.
+The weights of these signs are kept beside the eraser, where `train selector` fitted them to its model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,8 @@ WEIGHTS = {
     "after an echo of 5": 0.06,
     "sentence said again": 0.6,
 }
-"""Where an eraser brings none. Fitted by `train selector` to SmolLM2-135M-Instruct."""
+"""Where an eraser brings none: least squares on the states of SmolLM2-135M after 47 spans of training text, the last by
+the answers after 90 others. They are older than `train selector`, which does both for any model."""
 
 
 def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[int]:
