@@ -45,8 +45,8 @@ WEIGHTS = {
     "after an echo of 5": 0.06,
     "sentence said again": 0.6,
 }
-"""Where an eraser brings none: least squares on states of SmolLM2-135M after 47 spans of training text, the last by the
-answers after 90 others. They are older than `train selector`, which does both for any model."""
+"""Where an eraser brings none: least squares on states of SmolLM2-135M after 47 spans of training text, but the last,
+by the answers after 90 others. They are older than `train selector`, which does both for any model."""
 
 
 def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[int]:
