@@ -73,9 +73,12 @@ def fit_selector(
     for number in range(answers):
         example = next(examples)
         context = read_context(backbone, example.ids)
+        spans = [span.shifted(context.document_start) for span in example.spans]
+        prompts = [context.prompt.question_ids(question.text) for question in example.questions[:2]]
+        expected = [(prompt, *_reference(backbone, context, spans, prompt)) for prompt in prompts]
         for place, tried in enumerate(TRIED):
             eraser.selector = weights | {BY_ANSWERS: tried * scale}
-            losses[place] += _loss(backbone, context, example) / answers
+            losses[place] += _loss(backbone, context, spans, expected) / answers
         report(states + number + 1, total)
     best = losses.index(min(losses)) if answers else TRIED.index(WEIGHTS[BY_ANSWERS])
     eraser.selector = weights | {BY_ANSWERS: TRIED[best] * scale}
@@ -147,16 +150,20 @@ def _share(states: Tensor, exact: Tensor) -> Tensor:
     return (rows - right).norm(dim=-1) / right.norm(dim=-1)
 
 
-def _loss(backbone: Backbone, context: Context, example: Example) -> float:
-    """The mean logarithm of KL of `kveraser_repair` from full recompute, along the latter's own answers."""
-    spans = [span.shifted(context.document_start) for span in example.spans]
-    prompts = [context.prompt.question_ids(question.text) for question in example.questions[:2]]
-    expected = [_reference(backbone, context, spans, prompt) for prompt in prompts]
+def _loss(
+    backbone: Backbone,
+    context: Context,
+    spans: Sequence[Span],
+    expected: Sequence[tuple[list[int], list[int], Tensor]],
+) -> float:
+    """The mean logarithm of KL of `kveraser_repair` from full recompute.
+
+    `expected` are questions, each with full recompute's own answer and the logits along it.
+    """
     plan = make_plan(get_method("kveraser_repair"), context.ids, spans, backbone)
     edited = apply(plan, context.cache, backbone)
     losses = [
-        agreement(logits, answer_logits(backbone, context.cache, prompt, ids))[1]
-        for prompt, (ids, logits) in zip(prompts, expected, strict=True)
+        agreement(logits, answer_logits(backbone, context.cache, prompt, ids))[1] for prompt, ids, logits in expected
     ]
     edited.release()
     return float((torch.tensor(losses).clamp(min=0) + _NOISE).log().mean())
