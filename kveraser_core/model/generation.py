@@ -142,9 +142,14 @@ def agreement(reference: Tensor, logits: Tensor) -> tuple[float, float]:
 
     Returns the share of tokens with the same most likely token, and the mean KL(reference || logits) in nats.
     """
+    same = (reference.argmax(-1) == logits.argmax(-1)).float().mean().item()
+    return same, divergence(reference, logits).item()
+
+
+def divergence(reference: Tensor, logits: Tensor) -> Tensor:
+    """The mean KL(reference || logits) in nats, both `[tokens, vocabulary]`: a scalar, with gradients."""
     expected, actual = reference.log_softmax(-1), logits.log_softmax(-1)
-    same = (expected.argmax(-1) == actual.argmax(-1)).float().mean().item()
-    return same, (expected.exp() * (expected - actual)).sum(-1).mean().item()
+    return (expected.exp() * (expected - actual)).sum(-1).mean()
 
 
 def _chooser(sampling: Sampling, device: torch.device) -> Callable[[Tensor, list[int]], int]:

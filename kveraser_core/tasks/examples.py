@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kveraser_core.documents.spans import Span
+from kveraser_core.methods.plan import kept_ids
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,7 @@ class Example:
     @property
     def kept_ids(self) -> list[int]:
         """The document without its spans."""
-        ends = [*(span.start for span in self.spans), len(self.ids)]
-        starts = [0, *(span.end for span in self.spans)]
-        return [token for start, end in zip(starts, ends, strict=True) for token in self.ids[start:end]]
+        return kept_ids(self.ids, self.spans)
 
 
 @dataclass(frozen=True)

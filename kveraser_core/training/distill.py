@@ -24,7 +24,7 @@ from kveraser_core.methods import METHODS, REFERENCE, EraseMethod, make_plan
 from kveraser_core.methods.apply import apply
 from kveraser_core.model.adapters import Adapter
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.model.generation import Generated, Sampling, generate
+from kveraser_core.model.generation import Generated, Sampling, divergence, generate
 from kveraser_core.model.prompts import Prompt
 from kveraser_core.sessions.context import Context, read_context
 from kveraser_core.tasks.examples import Example
@@ -106,7 +106,7 @@ class Distiller:
         for segment in chain.from_iterable(plan.steps):
             states = self._overwritten(states, segment, context.cache.rotation)
         view = AttentionView(context.cache.rotation, plan.view) if plan.view else None
-        return _kl(teacher, self._logits(states, plan.next_position, packed, view))
+        return divergence(teacher, self._logits(states, plan.next_position, packed, view))
 
     def _teacher(self, example: Example, context: Context, spans: Sequence[Span]) -> tuple["_Packed", Tensor]:
         """The questions with their answers, and the logits of full recompute for them."""
@@ -193,8 +193,3 @@ class _Packed:
 
 def _states(cache: EditableCache) -> States:
     return [layer.filled() for layer in cache.editable]
-
-
-def _kl(teacher: Tensor, student: Tensor) -> Tensor:
-    expected, actual = teacher.log_softmax(-1), student.log_softmax(-1)
-    return (expected.exp() * (expected - actual)).sum(-1).mean()
