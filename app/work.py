@@ -86,8 +86,7 @@ def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wan
 
     Raises `UnknownMethod` and `MissingEraser` before it waits, `DocumentBusy`, and what the session raises.
     """
-    if eraser := get_method(turn.method).eraser:
-        workspace.session.backbone.eraser_for(eraser)
+    get_method(turn.method).check_eraser(workspace.session.backbone)
     with _stoppable(workspace.asking, job):
         try:
             job.take(workspace)

@@ -169,6 +169,5 @@ def usable_methods(backbone: Backbone, names: Sequence[str]) -> list[str]:
     """
     chosen = ordered([*(usable(backbone) if "all" in names else ()), *(name for name in names if name != "all")])
     for name in chosen:
-        if eraser := get_method(name).eraser:
-            backbone.eraser_for(eraser)
+        get_method(name).check_eraser(backbone)
     return chosen

@@ -86,8 +86,7 @@ def make_plan(method: EraseMethod, ids: Sequence[int], spans: Sequence[Span], ba
     Where it would recompute the whole suffix anyway, it is the plan of full recompute, which is exact. Where nothing
     is to be erased it is that of `none`, and a missing eraser is an error all the same.
     """
-    if method.eraser:
-        backbone.eraser_for(method.eraser)
+    method.check_eraser(backbone)
     if not spans:
         return METHODS[NONE].plan(ids, spans, backbone)
     plan, suffix = method.plan(ids, spans, backbone), suffix_tokens(ids, spans)

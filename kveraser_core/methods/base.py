@@ -18,6 +18,11 @@ class EraseMethod(ABC):
     k: int | None = None
     """How many suffix tokens are recomputed, where that can be chosen."""
 
+    def check_eraser(self, backbone: Backbone) -> None:
+        """Raise `MissingEraser` unless `backbone` has the eraser that this method needs, if any."""
+        if self.eraser:
+            backbone.eraser_for(self.eraser)
+
     @abstractmethod
     def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
         """How to erase `spans` from a context of the tokens `ids`, token i in slot i.
