@@ -23,12 +23,14 @@ class PageRangeError(DocumentError):
 class Document:
     """A document's text, which never changes: every offset in the program counts its characters.
 
-    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none.
+    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none. Each of the
+    `warnings` is a sentence that names a place of the file whose text was left out or is unsure.
     """
 
     text: str
     title: str
     page_starts: tuple[int, ...] = (0,)
+    warnings: tuple[str, ...] = ()
 
     @property
     def page_count(self) -> int:
@@ -49,7 +51,8 @@ class Document:
         text = self.text[start:end]
         if not text.strip():
             raise EmptyDocument(f"Pages {first}-{last} of {self.title} have no text: give others.")
-        return Document(text, self.title, tuple(at - start for at in self.page_starts[first - 1 : last]))
+        starts = tuple(at - start for at in self.page_starts[first - 1 : last])
+        return Document(text, self.title, starts, self.warnings)
 
 
 def load_document(path: str | os.PathLike[str], *, password: str | None = None) -> Document:
@@ -75,5 +78,5 @@ def read_document(data: bytes, title: str, *, password: str | None = None) -> Do
     """The document in `data`, the content of a file called `title`. Raises a `DocumentError`."""
     if len(data) > MAX_BYTES:
         raise too_large(title, len(data), MAX_BYTES, "bytes")
-    text, page_starts = plain_text(data, title) or parse_in_child(data, title, password)
-    return Document(text, title, page_starts)
+    text, page_starts, warnings = plain_text(data, title) or parse_in_child(data, title, password)
+    return Document(text, title, page_starts, warnings)

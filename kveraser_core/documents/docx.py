@@ -11,12 +11,13 @@ from docx.oxml.xmlchemy import BaseOxmlElement
 from lxml.etree import ErrorTypes, XMLSyntaxError
 
 from kveraser_core.documents.errors import DocumentTooLarge, NotADocument, too_large
+from kveraser_core.documents.formats import Extract
 
 MAX_XML_BYTES = 64_000_000
 MAX_TAGS = 8_000_000
 
 
-def docx_text(data: bytes, title: str) -> str:
+def docx_text(data: bytes, title: str) -> Extract:
     """Headings, paragraphs, list items and tables in order. Reads the main part only, and its size before it.
 
     Raises a `DocumentError` or, in a broken file, anything.
@@ -33,7 +34,7 @@ def docx_text(data: bytes, title: str) -> str:
         if not main:
             raise NotADocument(f"{title} is a Word file with macros or a template: save it as DOCX or PDF.")
         body = _tree(_part(archive, (main[0] or "word/document.xml").lstrip("/"), title), title).find(qn("w:body"))
-    return "\n\n".join(_docx_blocks(body))
+    return Extract(["\n\n".join(_docx_blocks(body))], [])
 
 
 def _part(archive: zipfile.ZipFile, name: str, title: str) -> bytes:

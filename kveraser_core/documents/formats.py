@@ -6,6 +6,7 @@ The parsers of the formats are imported when a file needs them.
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from kveraser_core.documents.errors import (
     DocumentError,
@@ -19,8 +20,23 @@ from kveraser_core.documents.errors import (
 
 MAX_CHARACTERS = 5_000_000
 PAGE_BREAK = "\n\n"
-Parsed = tuple[str, tuple[int, ...]]
-"""A document's text, and the offsets at which its pages begin."""
+
+
+class Extract(NamedTuple):
+    """What the parser of a format gives. `warnings` may grow as long as `pages` is iterated."""
+
+    pages: Iterable[str]
+    warnings: list[str]
+    paged: bool = False
+
+
+class Parsed(NamedTuple):
+    """A document's text, the offsets at which its pages begin, and what was not read or is unsure."""
+
+    text: str
+    page_starts: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
+
 
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -80,7 +96,7 @@ def plain_text(data: bytes, title: str) -> Parsed | None:
         return None
     if len(text) > MAX_CHARACTERS * 2:  # every other one may be half of a newline
         raise too_large(title, len(text), MAX_CHARACTERS, "characters")
-    return _laid_out([_no_binary(text, title)], title)
+    return _laid_out(Extract([_no_binary(text, title)], []), title)
 
 
 def parse(data: bytes, title: str, password: str | None = None) -> Parsed:
@@ -92,18 +108,18 @@ def parse(data: bytes, title: str, password: str | None = None) -> Parsed:
         if _is_pdf(data):
             from kveraser_core.documents.pdf import pdf_pages
 
-            return _laid_out(pdf_pages(data, title, password), title, paged=True)
+            return _laid_out(pdf_pages(data, title, password), title)
         if data.startswith(_ZIP):
             from kveraser_core.documents.docx import docx_text
 
-            return _laid_out([docx_text(data, title)], title)
+            return _laid_out(docx_text(data, title), title)
         _refuse_other_kinds(data, title)
         text = _no_binary(_decoded(data), title)
         if is_html(text):
             from kveraser_core.documents.html import html_text
 
-            text = html_text(text, title)
-        return _laid_out([text], title)
+            return _laid_out(html_text(text, title), title)
+        return _laid_out(Extract([text], []), title)
     except (DocumentError, ImportError):
         raise
     except Exception as error:  # parsers pass on whatever a broken file leads them to
@@ -116,23 +132,23 @@ def _from_want_of_memory(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _laid_out(pages: Iterable[str], title: str, *, paged: bool = False) -> Parsed:
+def _laid_out(extract: Extract, title: str) -> Parsed:
     texts: list[str] = []
     starts, length = [], 0
-    for page in pages:
-        texts.append(_trimmed(_normalised(page)) if paged else _normalised(page))
+    for page in extract.pages:
+        texts.append(_trimmed(_normalised(page)) if extract.paged else _normalised(page))
         starts.append(length)
         length += len(texts[-1])
         if length > MAX_CHARACTERS:
-            unit = f"characters by page {len(starts)}" if paged else "characters"
+            unit = f"characters by page {len(starts)}" if extract.paged else "characters"
             raise too_large(title, length, MAX_CHARACTERS, unit)
         length += len(PAGE_BREAK)
     text = PAGE_BREAK.join(texts)
     if not text.strip():
-        if texts and paged:
+        if texts and extract.paged:
             raise ScannedDocument(f"{title} has pages but no text layer: run text recognition (OCR) on it first.")
         raise EmptyDocument(f"{title} has no text: give a document with something to read.")
-    return text, tuple(starts)
+    return Parsed(text, tuple(starts), tuple(extract.warnings))
 
 
 def _is_pdf(data: bytes) -> bool:

@@ -7,6 +7,7 @@ from bs4.builder._lxml import LXMLTreeBuilder
 from lxml.etree import ErrorTypes
 
 from kveraser_core.documents.errors import too_large
+from kveraser_core.documents.formats import Extract
 
 MAX_TAGS = 1_000_000
 
@@ -23,7 +24,7 @@ _GAPS = dict.fromkeys(("li", "tr", "dt", "dd", "tbody", "tfoot", "thead", "optio
 )  # fmt: skip
 
 
-def html_text(source: str, title: str) -> str:
+def html_text(source: str, title: str) -> Extract:
     """The visible text: a blank line between blocks, one line for an item, tabs between the cells of a row.
 
     Raises `DocumentTooLarge`.
@@ -47,7 +48,7 @@ def html_text(source: str, title: str) -> str:
             stack.append((node, preformatted, True))
             inside = preformatted or node.name == "pre"
             stack.extend((child, inside, False) for child in reversed(node.contents))
-    return flow.text()
+    return Extract([flow.text()], [])
 
 
 def _tree(source: str) -> BeautifulSoup:
