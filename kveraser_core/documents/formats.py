@@ -106,7 +106,7 @@ def parse(data: bytes, title: str, password: str | None = None) -> Parsed:
     """
     try:
         if _is_pdf(data):
-            from kveraser_core.documents.pdf import pdf_pages
+            from kveraser_core.documents.pdf.pages import pdf_pages
 
             return _laid_out(pdf_pages(data, title, password), title)
         if data.startswith(_ZIP):
