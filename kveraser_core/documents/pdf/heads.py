@@ -10,9 +10,11 @@ from kveraser_core.documents.pdf.lines import Line
 _EDGE = 2
 _SAME_HEIGHT = 3.0
 _LEAST_SHARE = 0.4
-_ROOM = 1.5
+_ROOM = 1.1
+_MANY = 4
+_ROOM_OF_FEW = 1.7
 """How many lines at the top and at the bottom may be heads; how far apart they are at one height, in points; on how
-many of the pages one stands; and how far it is from the text, in font sizes."""
+many of the pages one stands; how far it is from the text, in font sizes, in many pages, from how many, and in few."""
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
 
 
@@ -24,7 +26,7 @@ def without_heads(pages: Sequence[list[Line]]) -> tuple[list[list[Line]], list[s
     count = sum(map(bool, pages))
     seen: dict[str, list[tuple[int, Line]]] = defaultdict(list)
     for page, lines in enumerate(pages):
-        for line in _at_edges(lines):
+        for line in _at_edges(lines, _ROOM if count >= _MANY else _ROOM_OF_FEW):
             seen[_NUMBER.sub("#", line.text)].append((page, line))
     heads: dict[str, set[int]] = defaultdict(set)
     for text, found in seen.items():
@@ -36,12 +38,12 @@ def without_heads(pages: Sequence[list[Line]]) -> tuple[list[list[Line]], list[s
     return [body or lines for body, lines in zip(bodies, pages, strict=True)], list(heads)
 
 
-def _at_edges(lines: list[Line]) -> list[Line]:
+def _at_edges(lines: list[Line], least_room: float) -> list[Line]:
     """The lines that may be heads or feet: those at the top and bottom with room between them and the others."""
     ordered = sorted(lines, key=lambda line: -line.base)
     edges: list[Line] = []
     for way in (ordered, ordered[::-1]):
-        room = [abs(a.base - b.base) > _ROOM * max(a.size, b.size) for a, b in pairwise(way[: _EDGE + 1])]
+        room = [abs(a.base - b.base) > least_room * max(a.size, b.size) for a, b in pairwise(way[: _EDGE + 1])]
         edges += way[: room.index(True) + 1] if True in room else []
     return edges
 
