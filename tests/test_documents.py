@@ -278,7 +278,6 @@ def test_hostile_pdfs_end_in_a_sentence():
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as DOCX or PDF"),
         (b"II*\0" + b"\0" * 50, "TIFF picture"),
         (b"MZ\x90\0" + b"\0" * 50, "program"),
-        (b"{\\rtf1 text}", "RTF file: save it as DOCX or PDF"),
         (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "Office file with a password"),
         ("a\0\0\0b".encode("utf-16"), "not a document"),
         (b"\x7fELF\x02\x01", "program"),

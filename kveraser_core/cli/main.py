@@ -193,7 +193,7 @@ def _numbers(text: str) -> list[int]:
 
 def _question_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("file", metavar="FILE", help="a PDF, DOCX, HTML, Markdown or text file")
+    add("file", metavar="FILE", help="a document: PDF, Office, OpenDocument, EPUB, RTF, HTML, e-mail, text")
     add("question", metavar="QUESTION")
     add(
         "--erase",
@@ -212,6 +212,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     )
     add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="take only these pages")
     add("--password", help="the password of an encrypted PDF")
+    add("--encoding", metavar="NAME", help="the encoding of a text or HTML file, where it is taken for another")
     add(
         "--method",
         action="append",

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     for name in options.method or ():
         get_method(name)
     sampling = Sampling(options.temperature, options.top_p, options.max_tokens, tuple(options.stop), options.seed)
-    document = load_document(options.file, password=options.password)
+    document = load_document(options.file, password=options.password, encoding=options.encoding)
     if options.pages:
         document = document.pages(*options.pages)
     spans = [Span(*pair) for pair in options.erase_range]

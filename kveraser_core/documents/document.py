@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kveraser_core.documents.errors import DocumentError, EmptyDocument, too_large
 from kveraser_core.documents.formats import PAGE_BREAK, plain_text
+from kveraser_core.documents.labels import codec_asked_for
 from kveraser_core.documents.process import parse_in_child
 
 MAX_BYTES = 50_000_000
@@ -55,7 +56,9 @@ class Document:
         return Document(text, self.title, starts, self.warnings)
 
 
-def load_document(path: str | os.PathLike[str], *, password: str | None = None) -> Document:
+def load_document(
+    path: str | os.PathLike[str], *, password: str | None = None, encoding: str | None = None
+) -> Document:
     """Read the file at `path`. Raises a `DocumentError`."""
     file = Path(path)
     try:
@@ -71,12 +74,17 @@ def load_document(path: str | os.PathLike[str], *, password: str | None = None) 
     except (OSError, ValueError) as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
         raise DocumentError(f"{file} {reason}: check the path and its permissions.") from error
-    return read_document(data, file.name, password=password)
+    return read_document(data, file.name, password=password, encoding=encoding)
 
 
-def read_document(data: bytes, title: str, *, password: str | None = None) -> Document:
-    """The document in `data`, the content of a file called `title`. Raises a `DocumentError`."""
+def read_document(data: bytes, title: str, *, password: str | None = None, encoding: str | None = None) -> Document:
+    """The document in `data`, the content of a file called `title`. Raises a `DocumentError`.
+
+    `encoding` is that of a text or a page, by any name that browsers or Python know, in place of what it seems to be.
+    """
     if len(data) > MAX_BYTES:
         raise too_large(title, len(data), MAX_BYTES, "bytes")
-    text, page_starts, warnings = plain_text(data, title) or parse_in_child(data, title, password)
-    return Document(text, title, page_starts, warnings)
+    if encoding:
+        codec_asked_for(encoding)
+    parsed = plain_text(data, title, encoding) or parse_in_child(data, title, password, encoding)
+    return Document(parsed.text, title, parsed.page_starts, parsed.warnings)

@@ -26,13 +26,13 @@ _COMMAND = [sys.executable, "-P", str(Path(__file__).with_name("child.py"))]
 _turns = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 
-def parse_in_child(data: bytes, title: str, password: str | None = None) -> Parsed:
-    """What `document_formats.parse` gives, within `MAX_SECONDS` and `MAX_MEMORY` bytes; waits for its turn before.
+def parse_in_child(data: bytes, title: str, password: str | None = None, encoding: str | None = None) -> Parsed:
+    """What `formats.parse` gives, within `MAX_SECONDS` and `MAX_MEMORY` bytes; waits for its turn before.
 
     Raises a `DocumentError`.
     """
     limits = {"seconds": math.ceil(MAX_SECONDS), "memory": MAX_MEMORY}
-    asked = {"title": title, "password": password, "size": len(data), **limits}
+    asked = {"title": title, "password": password, "encoding": encoding, "size": len(data), **limits}
     try:
         with _turns:
             head, text, end = _run(json.dumps(asked).encode() + b"\n", data)
