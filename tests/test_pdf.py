@@ -81,10 +81,13 @@ class File:
         kept[named("Annots")] = ArrayObject([*kept.get("/Annots", []), made])
         return self
 
-    def read(self):
+    def saved(self):
         buffer = io.BytesIO()
         self.writer.write(buffer)
-        return read_document(buffer.getvalue(), "a.pdf")
+        return buffer.getvalue()
+
+    def read(self):
+        return read_document(self.saved(), "a.pdf")
 
 
 def text(*lines, x=72, y=720, leading=16, size=12, font="F1"):
