@@ -37,6 +37,7 @@ _EXAMPLES: dict[str, Any] = {
     "title": "harbour rules",
     "file": "/tmp/kveraser-uploads-x1y2z3/0a1b2c3d/harbour.pdf",  # noqa: S108
     "password": "",
+    "encoding": "",
     "session": "Vb0mZk3pQ1cX7tYhN5wLrD2sGfJ8aKeU",
     "passage": "An old rule said 14 coins.",
     "start": 37,
@@ -76,16 +77,22 @@ class Api:
                     api_description=endpoint.description,
                 )
 
-    def load_file(self, file: UploadedFile, password: str = "", request: gr.Request = NOBODY) -> dict[str, Any]:
+    def load_file(
+        self, file: UploadedFile, password: str = "", encoding: str = "", request: gr.Request = NOBODY
+    ) -> dict[str, Any]:
         """Prefill a document from an uploaded file and keep it in memory.
 
         Args:
             file: the path that POST /gradio_api/upload returned for a PDF, DOCX, HTML, Markdown or text file
             password: of an encrypted PDF, else empty
+            encoding: of a text or HTML file, if it is not what it is taken for, else empty
         Returns:
-            the session id, which the other tools want, with the document's title, pages, characters and tokens
+            the session id, which the other tools want, with the document's title, pages, characters and tokens, and a
+            sentence for each part of the file that was not read
         """
-        return self._keep(lambda: read_document(*read_upload(file), password=password or None), request)
+        return self._keep(
+            lambda: read_document(*read_upload(file), password=password or None, encoding=encoding or None), request
+        )
 
     def load(self, text: str, title: str = "text", request: gr.Request = NOBODY) -> dict[str, Any]:
         """Prefill a document, given as text, and keep it in memory.
@@ -94,7 +101,8 @@ class Api:
             text: the document's text
             title: what to call it
         Returns:
-            the session id, which the other tools want, with the document's title, pages, characters and tokens
+            the session id, which the other tools want, with the document's title, pages, characters and tokens, and a
+            sentence for each part of the file that was not read
         """
         return self._keep(lambda: read_document(text.encode("utf-8", "replace"), title[:_TITLE]), request)
 
@@ -105,6 +113,7 @@ class Api:
         return {
             "session": key,
             "title": document.title,
+            "warnings": document.warnings,
             "pages": document.page_count,
             "characters": len(document.text),
             "tokens": workspace.session.tokens,

@@ -21,10 +21,11 @@ _CONTROLS = [chr(code) for code in range(1, 32) if chr(code) not in "\t\n\r\f\v\
 
 
 class Decoded(NamedTuple):
-    """Text, and what is to be said of it."""
+    """Text, what is to be said of it, and the encoding, if that was guessed."""
 
     text: str
     warnings: list[str]
+    guessed: str | None = None
 
 
 def byte_order_mark(data: bytes) -> str | None:

@@ -5,7 +5,7 @@ own, within 10 seconds and 1 GB.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kveraser_core.documents.errors import DocumentError, EmptyDocument, too_large
@@ -24,14 +24,16 @@ class PageRangeError(DocumentError):
 class Document:
     """A document's text, which never changes: every offset in the program counts its characters.
 
-    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none. Each of the
-    `warnings` is a sentence that names a place of the file whose text was left out or is unsure.
+    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none. Each of the `warnings` is a
+    sentence that names a place of the file whose text was left out or is unsure. `guessed_encoding` is that of a file
+    that does not say its own.
     """
 
     text: str
     title: str
     page_starts: tuple[int, ...] = (0,)
     warnings: tuple[str, ...] = ()
+    guessed_encoding: str | None = None
 
     @property
     def page_count(self) -> int:
@@ -53,7 +55,7 @@ class Document:
         if not text.strip():
             raise EmptyDocument(f"Pages {first}-{last} of {self.title} have no text: give others.")
         starts = tuple(at - start for at in self.page_starts[first - 1 : last])
-        return Document(text, self.title, starts, self.warnings)
+        return replace(self, text=text, page_starts=starts)
 
 
 def load_document(
@@ -87,4 +89,4 @@ def read_document(data: bytes, title: str, *, password: str | None = None, encod
     if encoding:
         codec_asked_for(encoding)
     parsed = plain_text(data, title, encoding) or parse_in_child(data, title, password, encoding)
-    return Document(parsed.text, title, parsed.page_starts, parsed.warnings)
+    return Document(parsed.text, title, *parsed[1:])

@@ -41,7 +41,8 @@ def unmarked_text(data: bytes, title: str) -> Decoded:
     if nearly.count("\ufffd") * 4 <= sum(character > "\x7f" for character in nearly):
         return _with_bad_bytes(nearly, "utf-8")
     if match := _likeliest(data):
-        return Decoded(str(match), [_GUESSED.format(match.encoding.replace("_", "-"))])
+        guessed = match.encoding.replace("_", "-")
+        return Decoded(str(match), [_GUESSED.format(guessed)], guessed)
     raise not_a_document(title)
 
 

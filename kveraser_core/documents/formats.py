@@ -39,14 +39,16 @@ class Extract(NamedTuple):
     pages: Iterable[str]
     warnings: list[str]
     paged: bool = False
+    guessed_encoding: str | None = None
 
 
 class Parsed(NamedTuple):
-    """A document's text, the offsets at which its pages begin, and what was not read or is unsure."""
+    """A document's text, the offsets at which its pages begin, what was not read, and the encoding, if guessed."""
 
     text: str
     page_starts: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    guessed_encoding: str | None = None
 
 
 def _pdf(file: File) -> Extract:
@@ -75,11 +77,11 @@ def _text(file: File) -> Extract:
         found = unmarked_text(file.data, file.title)
     text = no_binary(found.text, file.title)
     if not is_html(text):
-        return Extract([text], found.warnings)
+        return Extract([text], found.warnings, guessed_encoding=found.guessed)
     from kveraser_core.documents.html import html_text
 
     page = html_text(text, file.title)
-    return page._replace(warnings=[*found.warnings, *page.warnings])
+    return page._replace(warnings=[*found.warnings, *page.warnings], guessed_encoding=found.guessed)
 
 
 _PARSED: tuple[tuple[Callable[[bytes], bool], Callable[[File], Extract]], ...] = (
@@ -157,7 +159,7 @@ def _laid_out(extract: Extract, title: str) -> Parsed:
         if texts and extract.paged:
             raise ScannedDocument(f"{title} has pages but no text layer: run text recognition (OCR) on it first.")
         raise EmptyDocument(f"{title} has no text: give a document with something to read.")
-    return Parsed(text, tuple(starts), tuple(dict.fromkeys(extract.warnings)))
+    return Parsed(text, tuple(starts), tuple(dict.fromkeys(extract.warnings)), extract.guessed_encoding)
 
 
 def _normalised(text: str) -> str:

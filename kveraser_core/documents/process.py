@@ -100,10 +100,15 @@ def _checked(head: bytes, text: bytes) -> Parsed | DocumentError | None:
         match json.loads(head):
             case {"error": str(name), "message": str(message)} if name in ERRORS:
                 return ERRORS[name](message)
-            case {"size": int(size), "page_starts": [0, *starts], "warnings": [*told]} if size == len(text):
+            case {
+                "size": int(size),
+                "page_starts": [0, *starts],
+                "warnings": [*told],
+                "guessed": str() | None as guessed,
+            } if size == len(text):
                 written = text.decode()
                 whole = len(written) <= MAX_CHARACTERS and all(type(at) is int for at in starts)
                 in_order = whole and all(at < after for at, after in pairwise([0, *starts, len(written) + 1]))
                 if in_order and all(isinstance(warning, str) for warning in told):
-                    return Parsed(written, (0, *starts), tuple(told))
+                    return Parsed(written, (0, *starts), tuple(told), guessed)
     return None
