@@ -50,7 +50,7 @@ class Loading:
             return read_document(*read_upload(str(path)), password=password or None, encoding=encoding or None)
 
         try:
-            yield from self._load(key, parse, request)
+            yield from self._load(key, parse, request, encoding=encoding)
         except EncryptedDocument:
             yield {self.parts.opening.password: gr.update(visible=True)}
             raise
@@ -108,7 +108,12 @@ class Loading:
         return self._all(key or "", workspace, request)
 
     def _load(
-        self, key: str | None, parse: Callable[[], Document], request: gr.Request, sample: Sample | None = None
+        self,
+        key: str | None,
+        parse: Callable[[], Document],
+        request: gr.Request,
+        sample: Sample | None = None,
+        encoding: str = "",
     ) -> Iterator[Update]:
         owner = request.session_hash or ""
         loading = _Loading()
@@ -140,12 +145,12 @@ class Loading:
             workspace.tips = [find_text(loading.document.text, passage)[0] for passage in sample.erase]
             workspace.questions = [question["question"] for question in sample.questions]
         self._too_long.drop(owner)
+        unsure = encoding or loading.document.guessed_encoding
         yield self._all(new, workspace, request) | {
             self.parts.opening.picker: gr.update(visible=False),
             self.parts.opening.password: gr.update(visible=False, value=""),
-            self.parts.opening.encoding: gr.update(
-                visible=bool(loading.document.guessed_encoding), value=loading.document.guessed_encoding
-            ),
+            self.parts.opening.encoding: gr.update(visible=bool(unsure), value=unsure),
+            self.parts.opening.panel: gr.update(open=bool(unsure)),
         }
 
     def _picker(self, document: Document, job: Job, owner: str, request: gr.Request) -> Update:

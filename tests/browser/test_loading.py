@@ -20,6 +20,7 @@ from tests.browser.driving import (
 )
 from tests.browser.serving import until
 from tests.test_documents import pdf
+from tests.test_pdf import File, text
 
 pytestmark = pytest.mark.browser
 
@@ -186,3 +187,33 @@ def test_a_text_that_is_too_long_is_refused_with_both_numbers(open_page, languag
     page.locator("#paste textarea").fill("many words " * 6000)
     page.locator("#read").click()
     toast(page, re.compile(said))
+
+
+def test_what_was_not_read_of_a_file_is_listed_as_text(page: Page, tmp_path):
+    file = tmp_path / "two.pdf"
+    file.write_bytes(File(text("Seen."), "3 Tr " + text("Not seen.")).saved())
+    upload(page, file)
+    warnings = page.locator("#status .warnings")
+    expect(warnings.locator("summary")).to_have_text("What to know about this file (1)")
+    warnings.locator("summary").click()
+    expect(warnings.locator("li")).to_have_text(["Invisible text on page 2 was left out."])
+    paste(page, "A short note.")
+    expect(warnings).not_to_be_visible()
+
+
+def test_a_guessed_encoding_can_be_put_right(page: Page, tmp_path):
+    said = "W mieszkaniu źle działa ogrzewanie, a właściciel wciąż żąda czynszu. " * 4
+    file = tmp_path / "polish.txt"
+    file.write_bytes(said.encode("iso8859-2"))
+    upload(page, file)
+    encoding = page.locator("#encoding input")
+    expect(encoding).to_be_visible()
+    assert encoding.input_value()
+    encoding.fill("utf-16")
+    encoding.press("Enter")
+    expect(page.locator(".doc p").first).not_to_contain_text("mieszkaniu")
+    encoding.fill("iso-8859-2")
+    encoding.press("Enter")
+    expect(page.locator(".doc p").first).to_have_text(said.strip())
+    paste(page, "A short note.")
+    expect(encoding).not_to_be_visible()
