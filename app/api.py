@@ -49,7 +49,7 @@ class Api:
         self.backbone, self.store, self.turns = backbone, store, turns
         self._searches = Turns()  # beside the model
         methods = (
-            self.load, self.load_file, self.erase, self.undo, self.similar, self.ask, self.compare, self.export,
+            self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export, self.similar,
         )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)

@@ -27,8 +27,17 @@ const flat = (text) => text.replace(/\s+/g, ' ');
 
 const where = ({ start, end, text }) => ({ start, end, text });
 
+let line, drawn;
+
 function draw() {
-  const state = props.value || {};
+  const { searching, ...state } = props.value || {};
+  const looking = searching !== null && searching !== undefined;
+  const progress = looking ? say('searching', { percent: number(searching) }) : '';
+  const now = JSON.stringify(state);
+  // The buttons stay as they are under mouse and keyboard.
+  if (looking && line && now === drawn) return (line.textContent = progress);
+  line = undefined;
+  drawn = now;
   const edits = state.edits || [];
   root.textContent = '';
   const head = make('div', 'head', undefined, root);
@@ -54,10 +63,9 @@ function draw() {
       button('', say('restore'), actions, () => trigger('restore', where(edit)));
     }
   }
-  const searching = state.searching !== null && state.searching !== undefined;
-  if (!searching && !state.similar) return;
+  if (!looking && !state.similar) return;
   make('h3', '', say('similar_title'), root);
-  if (searching) return make('p', 'said', say('searching', { percent: number(state.searching) }), root);
+  if (looking) return (line = make('p', 'said', progress, root));
   if (!state.similar.length) return make('p', 'said', say('no_similar'), root);
   if (state.similar.some((found) => found.pieces.some(([, differs]) => differs))) make('p', 'said', say('differ_hint'), root);
   const list = make('ul', '', undefined, root);

@@ -180,10 +180,16 @@ def test_a_search_says_how_far_it_is(page: Page):
     page.evaluate("""() => {
       window.seen = [];
       const look = () => window.seen.push(document.querySelector('#edits').innerText);
-      new MutationObserver(look).observe(document.querySelector('#edits'), { childList: true, subtree: true });
+      const all = { childList: true, subtree: true, characterData: true };
+      new MutationObserver(look).observe(document.querySelector('#edits'), all);
     }""")
     drag(page, "On day 3", "3 masts.")
     page.locator(".bar").get_by_role("button", name="Find similar").click()
+    looking = page.locator("#edits").get_by_text("about the same thing:")
+    expect(looking).to_be_visible()
+    button = page.locator("#edits").get_by_role("button", name="Restore all").element_handle()
+    expect(looking).not_to_contain_text(" 0%")
+    assert button.evaluate("button => button.isConnected")  # under a mouse that is just pressing it
     expect(page.locator("#edits .found").first).to_be_visible()
     percents = [
         int(percent) for text in page.evaluate("window.seen") for percent in re.findall(r"thing: (\d+)%", text)
