@@ -6,8 +6,9 @@ BIN := .venv/bin
 run: .venv/.ready
 	$(BIN)/python app.py
 
+# Two processes of one thread each: the models of most tests are too small to be shared out between threads.
 test: .venv/.ready
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 # What runs for minutes and is no part of `make test`.
 soak: .venv/.ready

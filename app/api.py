@@ -4,13 +4,12 @@ A span is given by its text, the passage, or by `start` and `end` in characters 
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import gradio as gr
 
 from app.argument import Argument
-from app.endpoints import Endpoint, UploadedFile
+from app.endpoints import Endpoint, UploadedFile, event_of
 from app.events import spoken
 from app.examples import EXAMPLES
 from app.export import FORMATS, exported
@@ -64,23 +63,29 @@ class Api:
         with gr.Row(visible=False):
             for name, endpoint in self.endpoints.items():
                 gr.Button().click(
-                    spoken(_event(endpoint), markup=False),
+                    spoken(event_of(endpoint), markup=False),
                     [Argument(parameter) for parameter in endpoint.parameters],
                     gr.JSON(label=endpoint.returns),
                     api_name=name,
                     api_description=endpoint.description,
                 )
 
-    def load_file(self, file: UploadedFile, password: str = "", request: gr.Request = NOBODY) -> dict[str, Any]:
+    def load_file(
+        self, file: UploadedFile, password: str = "", encoding: str = "", request: gr.Request = NOBODY
+    ) -> dict[str, Any]:
         """Prefill a document from an uploaded file and keep it in memory.
 
         Args:
             file: the path that POST /gradio_api/upload returned for a PDF, DOCX, HTML, Markdown or text file
             password: of an encrypted PDF, else empty
+            encoding: of a text or HTML file, if it is not what it is taken for, else empty
         Returns:
-            the session id, which the other tools want, with the document's title, pages, characters and tokens
+            the session id, which the other tools want, with the document's title, pages, characters and tokens, and a
+            sentence for each part of the file that was not read
         """
-        return self._keep(lambda: read_document(*read_upload(file), password=password or None), request)
+        return self._keep(
+            lambda: read_document(*read_upload(file), password=password or None, encoding=encoding or None), request
+        )
 
     def load(self, text: str, title: str = "text", request: gr.Request = NOBODY) -> dict[str, Any]:
         """Prefill a document, given as text, and keep it in memory.
@@ -89,7 +94,8 @@ class Api:
             text: the document's text
             title: what to call it
         Returns:
-            the session id, which the other tools want, with the document's title, pages, characters and tokens
+            the session id, which the other tools want, with the document's title, pages, characters and tokens, and a
+            sentence for each part of the file that was not read
         """
         return self._keep(lambda: read_document(text.encode("utf-8", "replace"), title[:_TITLE]), request)
 
@@ -100,6 +106,7 @@ class Api:
         return {
             "session": key,
             "title": document.title,
+            "warnings": document.warnings,
             "pages": document.page_count,
             "characters": len(document.text),
             "tokens": workspace.session.tokens,
@@ -226,18 +233,6 @@ class Api:
         if form not in FORMATS:
             raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
         return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
-
-
-def _event(endpoint: Endpoint) -> Callable[..., Any]:
-    """What Gradio runs for `endpoint`; the request, for one that takes it, comes last."""
-
-    @wraps(endpoint.call)
-    def event(*values: Any) -> Any:
-        requests = [value for value in values if isinstance(value, gr.Request)]
-        arguments = [value for value in values if not isinstance(value, gr.Request)]
-        return endpoint.call(*endpoint.by_position(arguments), *requests)
-
-    return event
 
 
 def _spans(document: Document, passage: str, start: int, end: int) -> list[Span]:

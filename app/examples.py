@@ -7,6 +7,7 @@ EXAMPLES: dict[str, Any] = {
     "title": "harbour rules",
     "file": "/tmp/kveraser-uploads-x1y2z3/0a1b2c3d/harbour.pdf",  # noqa: S108
     "password": "",
+    "encoding": "",
     "session": "Vb0mZk3pQ1cX7tYhN5wLrD2sGfJ8aKeU",
     "passage": "An old rule said 14 coins.",
     "start": 37,

@@ -14,6 +14,12 @@ from app.widgets import Cards, Conversation, EditList, StatusBar, status
 from kveraser_core.methods import NONE, REFERENCE, default_method, usable
 from kveraser_core.model.backbone import Backbone
 
+ENCODINGS = [
+    "utf-8", "utf-16", "windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255",
+    "windows-1256", "windows-1257", "windows-1258", "windows-874", "iso-8859-2", "koi8-r", "koi8-u", "macintosh",
+    "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr",
+]  # fmt: skip
+"""Offered for a file that does not say its encoding."""
 Update = dict[Block, Any]
 """What a handler gives: new values of some of the components."""
 
@@ -26,6 +32,7 @@ class OpeningParts:
     samples: dict[str, gr.Button]
     file: gr.File
     password: gr.Textbox
+    encoding: gr.Dropdown
     text: gr.Textbox
     read: gr.Button
     picker: gr.Column
@@ -88,6 +95,9 @@ def _opening() -> OpeningParts:
             buttons = {sample.file: gr.Button(sample.title, size="sm", min_width=90) for sample in samples()}
         file = gr.File(label=_("file"), show_label=False, type="filepath", height=124, elem_id="upload")
         password = gr.Textbox(label=_("password"), type="password", max_lines=1, visible=False, elem_id="password")
+        encoding = gr.Dropdown(
+            ENCODINGS, label=_("encoding"), visible=False, allow_custom_value=True, elem_id="encoding"
+        )
         text = gr.Textbox(label=_("paste"), lines=2, max_lines=4, elem_id="paste")
         read = gr.Button(_("read_text"), size="sm", elem_id="read")
         with gr.Column(visible=False, elem_id="picker") as picker:
@@ -96,7 +106,9 @@ def _opening() -> OpeningParts:
                 first = _page_number("first")
                 last = _page_number("last")
             read_pages = gr.Button(_("read_pages"), variant="primary", size="sm", elem_id="read-pages")
-    return OpeningParts(panel, buttons, file, password, text, read, picker, too_long, first, last, read_pages)
+    return OpeningParts(
+        panel, buttons, file, password, encoding, text, read, picker, too_long, first, last, read_pages
+    )
 
 
 def _page_number(which: str) -> gr.Number:

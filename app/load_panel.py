@@ -37,10 +37,19 @@ class Loading:
 
     def file(self, key: str | None, path: str | None, password: str, request: gr.Request) -> Iterator[Update]:
         """Load an uploaded file."""
+        yield from self.file_in(key, path, password, "", request)
+
+    def file_in(
+        self, key: str | None, path: str | None, password: str, encoding: str, request: gr.Request
+    ) -> Iterator[Update]:
+        """Load it in an encoding that the user chose."""
         if not path:
             return
+
+        def parse() -> Document:
+            return read_document(*read_upload(str(path)), password=password or None, encoding=encoding or None)
+
         try:
-            parse = lambda: read_document(*read_upload(str(path)), password=password or None)  # noqa: E731
             yield from self._load(key, parse, request)
         except EncryptedDocument:
             yield {self.parts.opening.password: gr.update(visible=True)}
@@ -134,6 +143,9 @@ class Loading:
         yield self._all(new, workspace, request) | {
             self.parts.opening.picker: gr.update(visible=False),
             self.parts.opening.password: gr.update(visible=False, value=""),
+            self.parts.opening.encoding: gr.update(
+                visible=bool(loading.document.guessed_encoding), value=loading.document.guessed_encoding
+            ),
         }
 
     def _picker(self, document: Document, job: Job, owner: str, request: gr.Request) -> Update:

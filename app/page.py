@@ -70,7 +70,7 @@ class Page:
 
         loading = Loading(self.backbone, self.store, turns, p)
         everything: list[Block] = [p.key, p.view, p.status, p.edits, asked.conversation, p.cards, opening.panel]
-        dialogue = [opening.password, opening.picker, opening.too_long, opening.first, opening.last]
+        dialogue = [opening.password, opening.encoding, opening.picker, opening.too_long, opening.first, opening.last]
 
         def load(trigger: Callable[..., Any], handler: Callable[..., Any], *inputs: Block) -> None:
             started = trigger(spoken(handler), [p.key, *inputs], everything + dialogue, **quiet)
@@ -78,6 +78,7 @@ class Page:
 
         load(opening.file.upload, loading.file, opening.file, opening.password)
         load(opening.password.submit, loading.file, opening.file, opening.password)
+        load(opening.encoding.input, loading.file_in, opening.file, opening.password, opening.encoding)
         load(opening.read.click, loading.text, opening.text)
         load(opening.read_pages.click, loading.pages, opening.first, opening.last)
         for sample in samples():

@@ -53,6 +53,7 @@ def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
         "tokens": session.tokens,
         "memory_mb": session.memory_bytes / 2**20,
         "pages": document.page_count,
+        "warnings": document.warnings,
     }
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -7,8 +8,11 @@ import pytest
 from kveraser_core.cli.main import main
 from kveraser_core.sessions.answers import FIGURES
 from tests.conftest import TEXT
+from tests.test_documents import pdf
+from tests.test_pdf import File, text
 
 OLD = "the toll is fourteen silver coins"
+KEYS_OF_ALL = {"document", "warnings", "model", "eraser", "context_tokens", "spans", "question", "methods"}
 KEYS = {
     "name", "answer", "erase_s", "question_prefill_s", "ttft_s", "decode_tokens_per_s", "tokens", "agreement", "kl",
     "extra_bytes", "error", "ran",
@@ -35,7 +39,7 @@ def test_ask_prints_one_stable_object(run, model_folder):
     code, printed = run("ask", "--erase", OLD, "--method", "mask", "--json")
     result = json.loads(printed.out)
     assert code == 0
-    assert set(result) == {"document", "model", "eraser", "context_tokens", "spans", "question", "methods"}
+    assert set(result) == KEYS_OF_ALL
     assert result["document"] == "harbour.txt"
     assert result["model"] == str(model_folder)
     assert result["eraser"] is None
@@ -123,3 +127,46 @@ def test_without_an_extra_a_command_says_what_is_missing(monkeypatch, capsys, tm
             monkeypatch.delitem(sys.modules, name)
     assert main(["evaluate", "--corpus", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "matplotlib is not installed: install it, or kveraser with its extra [bench]" in capsys.readouterr().err
+
+
+def text_of(path, *options, encoding="utf-8"):
+    """What `text` prints, by a process of its own, whose output has `encoding`."""
+    command = [sys.executable, "-m", "kveraser_core", "text", path, *options]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    return subprocess.run(command, capture_output=True, env=environment, check=False)
+
+
+def test_text_is_printed_with_the_offsets_that_ranges_count(file, capsys):
+    assert main(["text", file]) == 0
+    printed = [line.strip().partition("  ") for line in capsys.readouterr().out.splitlines()]
+    assert [(offset, line) for offset, _, line in printed if line] == [
+        (str(TEXT.index(line)), line) for line in TEXT.split("\n") if line
+    ]
+
+
+def test_pages_and_what_was_not_read_are_said(tmp_path, capsys):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pdf(["one"], ["two"], ["three"]))
+    assert main(["text", str(path), "--pages", "2-3"]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "page" in line] == [
+        ["page", "2"],
+        ["page", "3"],
+    ]
+    path.write_bytes(File(text("Seen."), "3 Tr " + text("Not seen.")).saved())
+    assert main(["text", str(path), "--json"]) == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert set(result) == {"document", "page_starts", "warnings", "text"}
+    assert result["page_starts"] == [0, 7]
+    assert result["warnings"] == ["Invisible text on page 2 was left out."]
+    assert printed.err == "kveraser: Invisible text on page 2 was left out.\n"
+
+
+def test_what_standard_output_cannot_encode_is_escaped(tmp_path):
+    path = tmp_path / "odd\udcff name.txt"
+    path.write_text("price: 5 \u20ac")
+    done = text_of(path, encoding="ascii")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b" 0  price: 5 \\u20ac\n", b"")
+    missing = text_of(tmp_path / "\udcfe.txt", encoding="ascii")
+    assert missing.returncode == 2
+    assert missing.stderr.endswith(b"\\udcfe.txt does not exist: check the path and its permissions.\n")

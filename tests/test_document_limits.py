@@ -32,7 +32,7 @@ from tests.test_documents import HTML, pdf, word
 
 ROOT = Path(__file__).parents[1]
 ENDLESS = "import time; time.sleep(600)"
-HEAD = '{"size": 4, "page_starts": [0], "warnings": []}'
+HEAD = '{"size": 4, "page_starts": [0], "warnings": [], "guessed": null}'
 
 
 def slow_pdf() -> bytes:
@@ -65,8 +65,8 @@ def unhurried_and_nothing_left_running(monkeypatch):
 
 def test_the_child_reads_what_this_process_would():
     for data in (pdf(["a"], [], ["b"]), word(), HTML.encode(), "Der Müller läßt die Straße".encode("cp1252")):
-        text, page_starts, warnings = parse(data, "a")
-        assert read_document(data, "a") == Document(text, "a", page_starts, warnings)
+        text, *others = parse(data, "a")
+        assert read_document(data, "a") == Document(text, "a", *others)
 
 
 def test_titles_and_passwords_of_any_kind_come_through():
@@ -177,20 +177,21 @@ def test_how_a_child_ends_decides_what_is_said(child, program, error, said):
         b"\xff\xfe\n",
         b"[" * 100_000 + b"\n",
         b"9" * 100_000 + b"\n",
-        b'{"size": 4, "page_starts": [0], "warnings": []}',
-        b'{"size": 5, "page_starts": [0], "warnings": []}\ntext',
-        b'{"size": 3, "page_starts": [0], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [1], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [0, 5], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [0, -1], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [0, 2, 2], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [0, 1.5], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": [0, true], "warnings": []}\ntext',
-        b'{"size": 4, "page_starts": "0", "warnings": []}\ntext',
+        b'{"size": 4, "page_starts": [0], "warnings": [], "guessed": null}',
+        b'{"size": 5, "page_starts": [0], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 3, "page_starts": [0], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [1], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [0, 5], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [0, -1], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [0, 2, 2], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [0, 1.5], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [0, true], "warnings": [], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": "0", "warnings": [], "guessed": null}\ntext',
         b'{"size": 4, "page_starts": [0]}\ntext',
-        b'{"size": 4, "page_starts": [0], "warnings": [5]}\ntext',
-        b'{"size": 4, "page_starts": [0], "warnings": []}\n\xff\xff\xff\xff',
+        b'{"size": 4, "page_starts": [0], "warnings": [], "guessed": 7}\ntext',
+        b'{"size": 4, "page_starts": [0], "warnings": [5], "guessed": null}\ntext',
+        b'{"size": 4, "page_starts": [0], "warnings": [], "guessed": null}\n\xff\xff\xff\xff',
         b'{"error": "KVEraserError", "message": "x"}\n',
         b'{"error": "SystemExit", "message": "x"}\n',
         b'{"error": ["DocumentError"], "message": "x"}\n',
@@ -290,7 +291,7 @@ def test_the_password_is_in_no_command_line_and_no_environment(child):
 
 
 def test_two_files_are_parsed_at_once_and_the_others_wait(child):
-    child('import time; time.sleep(0.3); print(\'{"size": 4, "page_starts": [0], "warnings": []}\\ntext\', end=\'\')')
+    child(f"import time; time.sleep(0.3); print({HEAD!r}, end='\\ntext')")
     counts, texts = [], []
     read = [lambda: texts.append(read_document(b"%PDF-", "a.pdf").text)] * 5
     watched(lambda now: counts.append(len(now)), *read)

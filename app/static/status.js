@@ -8,6 +8,9 @@ const line = make('span', 'line', undefined, about);
 line.setAttribute('role', 'status');
 const cancel = button('cancel', say('cancel'), about, () => trigger('cancel'));
 const facts = make('span', 'facts', undefined, about);
+const warnings = make('details', 'warnings', undefined, root);
+const count = make('summary', '', undefined, warnings);
+const list = make('ul', '', undefined, warnings);
 const meter = make('div', 'meter', undefined, root);
 meter.setAttribute('role', 'progressbar');
 meter.setAttribute('aria-valuemin', '0');
@@ -20,6 +23,12 @@ function progress({ title, place, done, total, rate = 0, left = 0 }) {
   return say('reading', { title, percent, rate: number(rate), left: number(left, left < 10 ? 1 : 0) });
 }
 
+function warn(sentences) {
+  warnings.hidden = !sentences.length;
+  count.textContent = say('warnings', { n: sentences.length });
+  list.replaceChildren(...sentences.map((sentence) => make('li', '', sentence)));
+}
+
 function draw() {
   const state = props.value || {};
   const reading = state.state === 'reading';
@@ -27,6 +36,7 @@ function draw() {
   const [part, whole] = reading ? [state.done, state.total || 1] : [tokens, state.window || 1];
   line.textContent = reading ? progress(state) : state.title || say('no_document');
   cancel.hidden = !reading;
+  warn(state.warnings || []);
   fill.style.width = `${Math.min(100, (100 * part) / whole)}%`;
   meter.className = reading ? 'meter busy' : 'meter';
   const used = say('meter', { tokens: number(tokens), window: number(state.window || 0) });

@@ -1,4 +1,4 @@
-"""The command line: `python -m kveraser_core ask | compare | train | evaluate | bench`.
+"""The command line: `python -m kveraser_core ask | compare | text | train | evaluate | bench`.
 
 Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
 2 is something the user can put right, said in one sentence.
@@ -10,30 +10,25 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
-from rich.console import Console
-
+from kveraser_core.cli.output import warn, write_whatever_comes
 from kveraser_core.errors import KVEraserError
 from kveraser_core.training.recipe import Recipe
-
-_errors = Console(stderr=True, highlight=False, markup=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     options.typed = list(sys.argv[1:] if arguments is None else arguments)
+    write_whatever_comes()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         options.run(options)
     except KVEraserError as error:
-        _errors.print(f"kveraser: {error}", soft_wrap=True)
+        warn(str(error))
         return 2
     except ModuleNotFoundError as error:
         extra = "train" if options.run is _train else "bench"
-        _errors.print(
-            f"kveraser: {error.name} is not installed: install it, or kveraser with its extra [{extra}].",
-            soft_wrap=True,
-        )
+        warn(f"{error.name} is not installed: install it, or kveraser with its extra [{extra}].")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -52,6 +47,15 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         command.set_defaults(run=_question, command=name)
         _question_options(command)
+    shown = commands.add_parser(
+        "text",
+        help="print the text of a document",
+        description="Print the text of a document, each line after the offset of its first character, as --erase "
+        "and --erase-range count them. What was not read of it is said on standard error.",
+    )
+    shown.set_defaults(run=_text)
+    _document_options(shown)
+    shown.add_argument("--json", action="store_true", help="print one JSON object")
     train = commands.add_parser("train", help="train an eraser", description="Train an eraser, in two stages.")
     stages = train.add_subparsers(required=True, metavar="STAGE", dest="stage")
     first = stages.add_parser("pretrain", help="stage 1, on running text: erase a foreign chunk of it")
@@ -191,9 +195,17 @@ def _numbers(text: str) -> list[int]:
     return [int(name) for name in _names(text)]
 
 
-def _question_options(command: argparse.ArgumentParser) -> None:
+def _document_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("file", metavar="FILE", help="a PDF, DOCX, HTML, Markdown or text file")
+    add("file", metavar="FILE", help="a document: PDF, Office, OpenDocument, EPUB, RTF, HTML, e-mail, text")
+    add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="take only these pages")
+    add("--password", help="the password of an encrypted PDF")
+    add("--encoding", metavar="NAME", help="the encoding of a text or HTML file, where it is taken for another")
+
+
+def _question_options(command: argparse.ArgumentParser) -> None:
+    _document_options(command)
+    add = command.add_argument
     add("question", metavar="QUESTION")
     add(
         "--erase",
@@ -210,8 +222,6 @@ def _question_options(command: argparse.ArgumentParser) -> None:
         metavar="A:B",
         help="erase the characters from A up to B (repeatable)",
     )
-    add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="take only these pages")
-    add("--password", help="the password of an encrypted PDF")
     add(
         "--method",
         action="append",
@@ -242,6 +252,12 @@ def _question(options: argparse.Namespace) -> None:
     from kveraser_core.cli.question import (
         run,
     )  # torch loads here, after the arguments are known to be right
+
+    run(options)
+
+
+def _text(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.text import run
 
     run(options)
 

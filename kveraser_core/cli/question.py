@@ -10,7 +10,8 @@ from rich.progress import Progress
 from rich.table import Table
 from transformers.utils.logging import disable_progress_bar
 
-from kveraser_core.documents import Document, load_document
+from kveraser_core.cli.text import load
+from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, find_text
 from kveraser_core.methods import get_method, usable
 from kveraser_core.model.backbone import Backbone
@@ -24,9 +25,7 @@ def run(options: argparse.Namespace) -> None:
     for name in options.method or ():
         get_method(name)
     sampling = Sampling(options.temperature, options.top_p, options.max_tokens, tuple(options.stop), options.seed)
-    document = load_document(options.file, password=options.password)
-    if options.pages:
-        document = document.pages(*options.pages)
+    document = load(options)
     spans = [Span(*pair) for pair in options.erase_range]
     for passage in options.erase:
         spans += find_text(document.text, passage)
@@ -50,6 +49,7 @@ def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> d
     eraser = session.backbone.eraser
     return {
         "document": session.document.title,
+        "warnings": session.document.warnings,
         "model": session.backbone.name,
         "eraser": eraser.source if eraser else None,
         "context_tokens": session.tokens,

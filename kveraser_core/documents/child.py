@@ -1,8 +1,8 @@
 """The process in which one file is parsed: the file comes on standard input, its text goes to standard output.
 
-In: a line of JSON (`title`, `password`, `size`, `seconds`, `memory`), then `size` bytes. Out: a line of JSON, which
-is `error` (the name of a `DocumentError`) and `message`, or `size`, `page_starts` and `warnings`, then `size` bytes
-of UTF-8. It ends by itself when the process that started it does.
+In: a line of JSON (`title`, `password`, `encoding`, `size`, `seconds`, `memory`), then `size` bytes. Out: a line of
+JSON, which is `error` (the name of a `DocumentError`) and `message`, or `size`, `page_starts`, `warnings` and
+`guessed`, then `size` bytes of UTF-8. It ends by itself when the process that started it does.
 
 It is started by its path, so that no module of the folder one works in can take the place of another.
 """
@@ -27,7 +27,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.path.append(str(Path(__file__).parents[2]))
     try:
-        head, text = answer(data, asked["title"], asked["password"])
+        head, text = answer(data, asked["title"], asked["password"], asked["encoding"])
         answers.write(json.dumps(head).encode() + b"\n" + text)
         answers.flush()
     except MemoryError:
@@ -51,19 +51,21 @@ def limit(seconds: int, memory: int) -> None:
     sys.unraisablehook = _end_for_want_of_memory
 
 
-def answer(data: bytes, title: str, password: str | None) -> tuple[dict[str, object], bytes]:
+def answer(
+    data: bytes, title: str, password: str | None, encoding: str | None = None
+) -> tuple[dict[str, object], bytes]:
     from kveraser_core.documents.errors import DocumentError
     from kveraser_core.documents.formats import parse
 
     try:
-        text, starts, warnings = parse(data, title, password)
+        text, starts, warnings, guessed = parse(data, title, password, encoding)
     except DocumentError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
     except ImportError as error:
         message = f"{title} cannot be read without what KVEraser requires: install it again ({error})."
         return {"error": "DocumentError", "message": message}, b""
     written = text.encode()
-    return {"size": len(written), "page_starts": starts, "warnings": warnings}, written
+    return {"size": len(written), "page_starts": starts, "warnings": warnings, "guessed": guessed}, written
 
 
 def _end_for_want_of_memory(ignored: "sys.UnraisableHookArgs") -> None:

@@ -5,11 +5,12 @@ own, within 10 seconds and 1 GB.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kveraser_core.documents.errors import DocumentError, EmptyDocument, too_large
 from kveraser_core.documents.formats import PAGE_BREAK, plain_text
+from kveraser_core.documents.labels import codec_asked_for
 from kveraser_core.documents.process import parse_in_child
 
 MAX_BYTES = 50_000_000
@@ -23,14 +24,16 @@ class PageRangeError(DocumentError):
 class Document:
     """A document's text, which never changes: every offset in the program counts its characters.
 
-    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none. Each of the
-    `warnings` is a sentence that names a place of the file whose text was left out or is unsure.
+    `page_starts` are the offsets at which pages begin, `(0,)` where the format has none. Each of the `warnings` is a
+    sentence that names a place of the file whose text was left out or is unsure. `guessed_encoding` is that of a file
+    that does not say its own.
     """
 
     text: str
     title: str
     page_starts: tuple[int, ...] = (0,)
     warnings: tuple[str, ...] = ()
+    guessed_encoding: str | None = None
 
     @property
     def page_count(self) -> int:
@@ -52,10 +55,12 @@ class Document:
         if not text.strip():
             raise EmptyDocument(f"Pages {first}-{last} of {self.title} have no text: give others.")
         starts = tuple(at - start for at in self.page_starts[first - 1 : last])
-        return Document(text, self.title, starts, self.warnings)
+        return replace(self, text=text, page_starts=starts)
 
 
-def load_document(path: str | os.PathLike[str], *, password: str | None = None) -> Document:
+def load_document(
+    path: str | os.PathLike[str], *, password: str | None = None, encoding: str | None = None
+) -> Document:
     """Read the file at `path`. Raises a `DocumentError`."""
     file = Path(path)
     try:
@@ -71,12 +76,17 @@ def load_document(path: str | os.PathLike[str], *, password: str | None = None) 
     except (OSError, ValueError) as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
         raise DocumentError(f"{file} {reason}: check the path and its permissions.") from error
-    return read_document(data, file.name, password=password)
+    return read_document(data, file.name, password=password, encoding=encoding)
 
 
-def read_document(data: bytes, title: str, *, password: str | None = None) -> Document:
-    """The document in `data`, the content of a file called `title`. Raises a `DocumentError`."""
+def read_document(data: bytes, title: str, *, password: str | None = None, encoding: str | None = None) -> Document:
+    """The document in `data`, the content of a file called `title`. Raises a `DocumentError`.
+
+    `encoding` is that of a text or a page, by any name that browsers or Python know, in place of what it seems to be.
+    """
     if len(data) > MAX_BYTES:
         raise too_large(title, len(data), MAX_BYTES, "bytes")
-    text, page_starts, warnings = plain_text(data, title) or parse_in_child(data, title, password)
-    return Document(text, title, page_starts, warnings)
+    if encoding:
+        codec_asked_for(encoding)
+    parsed = plain_text(data, title, encoding) or parse_in_child(data, title, password, encoding)
+    return Document(parsed.text, title, *parsed[1:])

@@ -26,13 +26,13 @@ _COMMAND = [sys.executable, "-P", str(Path(__file__).with_name("child.py"))]
 _turns = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 
-def parse_in_child(data: bytes, title: str, password: str | None = None) -> Parsed:
-    """What `document_formats.parse` gives, within `MAX_SECONDS` and `MAX_MEMORY` bytes; waits for its turn before.
+def parse_in_child(data: bytes, title: str, password: str | None = None, encoding: str | None = None) -> Parsed:
+    """What `formats.parse` gives, within `MAX_SECONDS` and `MAX_MEMORY` bytes; waits for its turn before.
 
     Raises a `DocumentError`.
     """
     limits = {"seconds": math.ceil(MAX_SECONDS), "memory": MAX_MEMORY}
-    asked = {"title": title, "password": password, "size": len(data), **limits}
+    asked = {"title": title, "password": password, "encoding": encoding, "size": len(data), **limits}
     try:
         with _turns:
             head, text, end = _run(json.dumps(asked).encode() + b"\n", data)
@@ -100,10 +100,15 @@ def _checked(head: bytes, text: bytes) -> Parsed | DocumentError | None:
         match json.loads(head):
             case {"error": str(name), "message": str(message)} if name in ERRORS:
                 return ERRORS[name](message)
-            case {"size": int(size), "page_starts": [0, *starts], "warnings": [*told]} if size == len(text):
+            case {
+                "size": int(size),
+                "page_starts": [0, *starts],
+                "warnings": [*told],
+                "guessed": str() | None as guessed,
+            } if size == len(text):
                 written = text.decode()
                 whole = len(written) <= MAX_CHARACTERS and all(type(at) is int for at in starts)
                 in_order = whole and all(at < after for at, after in pairwise([0, *starts, len(written) + 1]))
                 if in_order and all(isinstance(warning, str) for warning in told):
-                    return Parsed(written, (0, *starts), tuple(told))
+                    return Parsed(written, (0, *starts), tuple(told), guessed)
     return None

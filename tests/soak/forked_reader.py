@@ -16,6 +16,7 @@ from kveraser_core.documents import docx as document_docx
 from kveraser_core.documents import encodings as document_encodings
 from kveraser_core.documents import html as document_html
 from kveraser_core.documents import pdf as document_pdf
+from kveraser_core.documents import rtf as document_rtf
 from kveraser_core.documents.child import answer, limit
 from kveraser_core.documents.errors import DocumentError
 from kveraser_core.documents.formats import plain_text
@@ -23,7 +24,7 @@ from kveraser_core.documents.process import MAX_MEMORY, MAX_SECONDS
 from tests.hostile import docx_files, pdf_files, text_files
 from tests.soak.mutations import mutated
 
-IMPORTED_BEFORE = (document_docx, document_encodings, document_html, document_pdf)
+IMPORTED_BEFORE = (document_docx, document_encodings, document_html, document_pdf, document_rtf)
 
 
 def crafted() -> Iterator[tuple[str, bytes]]:

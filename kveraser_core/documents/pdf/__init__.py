@@ -1,0 +1,1 @@
+"""The text of a PDF, as it is read: runs (`content`), lines (`lines`), paragraphs (`paragraphs`), pages (`pages`)."""

@@ -1,0 +1,275 @@
+"""The text operators of a PDF page: from its content stream to runs of text with their places.
+
+`page_content` follows the graphics state as a viewer does (PDF 32000-1, 8.4 and 9.4), through forms too, and measures
+every glyph, so that what comes after can tell words, lines and columns by where they are.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, StreamObject
+
+from kveraser_core.documents.pdf.fonts import UNKNOWN, Font
+
+Matrix = tuple[float, float, float, float, float, float]
+_UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+_WORD_GAP = 0.13
+"""The gap within a shown string from which it is one between words, in font sizes; kerning is at most 0.1."""
+_MAX_DEPTH = 12
+_MAX_PARENTS = 100
+_MAX_FORMS = 5_000
+_SMALLEST = 1.0
+_INVISIBLE = 3
+
+
+@dataclass
+class Run:
+    """Text on one line of a page, in points from its lower left corner, turned so that it runs to the right."""
+
+    text: str
+    left: float
+    right: float
+    base: float
+    size: float
+    angle: int = 0
+    hidden: bool = False
+    monospaced: bool = False
+
+
+@dataclass
+class PageContent:
+    """The runs of a page in the order in which they are drawn, and what else was seen."""
+
+    runs: list[Run] = field(default_factory=list)
+    pictures: int = 0
+    unreadable_fonts: set[str] = field(default_factory=set)
+
+
+def page_content(page: DictionaryObject, pdf: Any, fonts: dict[int, Font]) -> PageContent:
+    """What `page` draws. `fonts` are those of the pages before, and get its own. Raises what pypdf raises."""
+    reading = _Reading(pdf, fonts)
+    contents = page.get("/Contents")
+    if contents is not None and (contents := contents.get_object()) is not None:
+        reading.stream(contents, _inherited(page, "/Resources"), _State(), 0)
+    return reading.seen
+
+
+def _inherited(page: Any, key: str) -> DictionaryObject:
+    for _ in range(_MAX_PARENTS):
+        if key in page:
+            return page[key].get_object()
+        if "/Parent" not in page:
+            break
+        page = page["/Parent"].get_object()
+    return DictionaryObject()
+
+
+@dataclass
+class _State:
+    """The graphics state, as far as text depends on it."""
+
+    to_page: Matrix = _UNIT
+    font: Font | None = None
+    size: float = 1.0
+    character_space: float = 0.0
+    word_space: float = 0.0
+    stretch: float = 1.0
+    leading: float = 0.0
+    rise: float = 0.0
+    mode: int = 0
+
+
+class _Reading:
+    def __init__(self, pdf: Any, fonts: dict[int, Font]) -> None:
+        self.pdf, self.seen, self.fonts = pdf, PageContent(), fonts
+        self.forms = 0
+        self.open: set[int] = set()
+
+    def stream(self, contents: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
+        """Follow one content stream: a page's or a form's."""
+        content = ContentStream(contents, self.pdf, "bytes")
+        data = content.get_data()
+        if any(operator in data for operator in (b"Tj", b"TJ", b"'", b'"', b"Do", b"BI")):
+            _Stream(self, resources, state, depth).follow(content.operations)
+
+    def font(self, resources: DictionaryObject, name: Any) -> Font | None:
+        fonts = resources.get("/Font", DictionaryObject()).get_object()
+        resource = fonts[name].get_object() if name in fonts else None
+        if not isinstance(resource, DictionaryObject):
+            return None
+        if id(resource) not in self.fonts:
+            self.fonts[id(resource)] = Font(resource)
+        return self.fonts[id(resource)]
+
+    def form(self, resources: DictionaryObject, name: Any, state: _State, depth: int) -> None:
+        objects = resources.get("/XObject", DictionaryObject()).get_object()
+        drawn = objects[name].get_object() if name in objects else None
+        if not isinstance(drawn, StreamObject):
+            return
+        if drawn.get("/Subtype") == "/Image":
+            self.seen.pictures += 1
+        elif id(drawn) not in self.open and depth < _MAX_DEPTH and self.forms < _MAX_FORMS:
+            self.forms += 1
+            self.open.add(id(drawn))
+            matrix = drawn.get("/Matrix")
+            inside = _copy(state)
+            if isinstance(matrix, ArrayObject) and len(matrix) == 6:
+                inside.to_page = times(_numbers(matrix), state.to_page)
+            own = drawn.get("/Resources")
+            self.stream(drawn, own.get_object() if own is not None else resources, inside, depth + 1)
+            self.open.discard(id(drawn))
+
+
+class _Stream:
+    """One content stream being followed."""
+
+    def __init__(self, reading: _Reading, resources: DictionaryObject, state: _State, depth: int) -> None:
+        self.reading, self.resources, self.state, self.depth = reading, resources, state, depth
+        self.saved: list[_State] = []
+        self.line = self.at = _UNIT
+        self.marked: list[str | None] = []
+        self.replaced: str | None = None
+        self.operators: dict[bytes, Callable[[Any], None]] = {
+            b"q": lambda _: self.saved.append(_copy(self.state)),
+            b"Q": self._restore,
+            b"cm": lambda o: setattr(self.state, "to_page", times(_numbers(o), self.state.to_page)),
+            b"BT": lambda _: self._place(_UNIT),
+            b"Tm": lambda o: self._place(_numbers(o)),
+            b"Td": lambda o: self._move(o[0], o[1]),
+            b"TD": self._move_and_lead,
+            b"T*": lambda _: self._move(0, -self.state.leading),
+            b"Tf": self._select_font,
+            b"Tc": lambda o: setattr(self.state, "character_space", float(o[0])),
+            b"Tw": lambda o: setattr(self.state, "word_space", float(o[0])),
+            b"Tz": lambda o: setattr(self.state, "stretch", float(o[0]) / 100),
+            b"TL": lambda o: setattr(self.state, "leading", float(o[0])),
+            b"Ts": lambda o: setattr(self.state, "rise", float(o[0])),
+            b"Tr": lambda o: setattr(self.state, "mode", int(o[0])),
+            b"Tj": lambda o: self._show([o[0]]),
+            b"TJ": lambda o: self._show(o[0]),
+            b"'": self._next_and_show,
+            b'"': self._space_and_show,
+            b"Do": lambda o: self.reading.form(self.resources, o[0], self.state, self.depth),
+            b"INLINE IMAGE": self._picture,
+            b"BDC": self._mark,
+            b"BMC": lambda _: self.marked.append(None),
+            b"EMC": self._unmark,
+        }
+
+    def follow(self, operations: list[tuple[Any, bytes]]) -> None:
+        for operands, operator in operations:
+            if act := self.operators.get(operator):
+                try:
+                    act(operands)
+                except (IndexError, TypeError, ValueError, KeyError, AttributeError):
+                    continue  # as viewers do with an operator whose operands are wrong
+
+    def _restore(self, _: Any) -> None:
+        if self.saved:
+            self.state = self.saved.pop()
+
+    def _place(self, matrix: Matrix) -> None:
+        self.line = self.at = matrix
+
+    def _move(self, x: Any, y: Any) -> None:
+        self._place(times((1.0, 0.0, 0.0, 1.0, float(x), float(y)), self.line))
+
+    def _move_and_lead(self, operands: Any) -> None:
+        self.state.leading = -float(operands[1])
+        self._move(operands[0], operands[1])
+
+    def _select_font(self, operands: Any) -> None:
+        self.state.size = float(operands[1])
+        self.state.font = self.reading.font(self.resources, operands[0])
+
+    def _next_and_show(self, operands: Any) -> None:
+        self._move(0, -self.state.leading)
+        self._show([operands[0]])
+
+    def _space_and_show(self, operands: Any) -> None:
+        self.state.word_space, self.state.character_space = float(operands[0]), float(operands[1])
+        self._next_and_show(operands[2:])
+
+    def _picture(self, _: Any) -> None:
+        self.reading.seen.pictures += 1
+
+    def _mark(self, operands: Any) -> None:
+        self.marked.append(None)
+        properties = operands[1]
+        if isinstance(properties, str):
+            properties = cast(Any, self.resources["/Properties"])[properties].get_object()
+        text = properties.get("/ActualText") if isinstance(properties, DictionaryObject) else None
+        if isinstance(text, bytes):
+            text = text.decode("utf-16" if text[:2] in (b"\xfe\xff", b"\xff\xfe") else "latin-1", "replace")
+        if text is not None:
+            self.marked[-1] = self.replaced = str(text)
+
+    def _unmark(self, _: Any) -> None:
+        if self.marked and self.marked.pop() is not None:
+            self.replaced = next((text for text in reversed(self.marked) if text is not None), None)
+
+    def _show(self, shown: Any) -> None:
+        """Make a run of the strings and the moves between them, and go on from its end."""
+        state, font = self.state, self.state.font
+        if font is None:
+            return
+        parts: list[str] = []
+        across = gap = 0.0
+        for item in shown:
+            if isinstance(item, (int, float)):
+                moved = -float(item) / 1000 * state.size * state.stretch
+                across, gap = across + moved, gap + moved
+                continue
+            letters, width, count, spaces = font.shown(_codes(item))
+            if gap > _WORD_GAP * abs(state.size) and parts and parts[-1][-1:] != " " != letters[:1]:
+                parts.append(" ")
+            gap = 0.0
+            parts.append(letters)
+            spacing = count * state.character_space + spaces * state.word_space
+            across += (width / 1000 * state.size + spacing) * state.stretch
+        self._add("".join(parts), across)
+        self.at = times((1.0, 0.0, 0.0, 1.0, across, 0.0), self.at)
+
+    def _add(self, text: str, across: float) -> None:
+        if self.replaced is not None and text:
+            text, self.replaced = self.replaced, ""  # the rest of what it stands for says nothing more
+        if not text:
+            return
+        state = self.state
+        assert state.font
+        if not state.font.readable or UNKNOWN in text:
+            self.reading.seen.unreadable_fonts.add(state.font.name)
+        a, b, c, d, x, y = times(times((1.0, 0.0, 0.0, 1.0, 0.0, state.rise), self.at), state.to_page)
+        along, size = math.hypot(a, b), state.size * math.hypot(c, d)
+        angle = round(math.degrees(math.atan2(b, a))) % 360 if along else 0
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        left, base = x * cos + y * sin, y * cos - x * sin
+        right = left + across * along
+        hidden = state.mode == _INVISIBLE or abs(size) < _SMALLEST
+        self.reading.seen.runs.append(
+            Run(text, min(left, right), max(left, right), base, abs(size), angle, hidden, state.font.monospaced)
+        )
+
+
+def times(m: Matrix, n: Matrix) -> Matrix:
+    """First `m`, then `n`."""
+    return (
+        m[0] * n[0] + m[1] * n[2], m[0] * n[1] + m[1] * n[3],
+        m[2] * n[0] + m[3] * n[2], m[2] * n[1] + m[3] * n[3],
+        m[4] * n[0] + m[5] * n[2] + n[4], m[4] * n[1] + m[5] * n[3] + n[5],
+    )  # fmt: skip
+
+
+def _numbers(operands: Any) -> Matrix:
+    a, b, c, d, e, f = (float(number) for number in operands[-6:])
+    return a, b, c, d, e, f
+
+
+def _codes(shown: Any) -> bytes:
+    return shown if isinstance(shown, bytes) else getattr(shown, "original_bytes", str(shown).encode("latin-1"))
+
+
+def _copy(state: _State) -> _State:
+    return _State(**state.__dict__)
