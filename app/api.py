@@ -4,51 +4,41 @@ A span is given by its text, the passage, or by `start` and `end` in characters 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
-from functools import wraps
 from typing import Any
 
 import gradio as gr
 
 from app.argument import Argument
-from app.endpoints import Endpoint, UploadedFile
+from app.endpoints import Endpoint, UploadedFile, event_of
 from app.events import spoken
+from app.examples import EXAMPLES
 from app.export import FORMATS, exported
-from app.jobs import Job, Stopped
+from app.jobs import Job
+from app.results import as_answer, as_erased, as_similar, cut_off
 from app.store import SessionStore
 from app.texts import PageError
 from app.turns import Turns
 from app.uploads import read_upload
-from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, load, question_of, sampling, time_over
+from app.work import (
+    ANSWER_TOKENS,
+    COMPARED_TOKENS,
+    answer,
+    compare,
+    find_similar,
+    load,
+    question_of,
+    sampling,
+)
 from app.workspace import AskedTurn, Comparison, PrefillTime
 from kveraser_core.documents import Document, read_document
 from kveraser_core.documents.spans import Span, check_span, find_text
 from kveraser_core.methods import METHODS, default_method, usable
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.sessions.answers import Answer
-from kveraser_core.sessions.session import DocumentSession
 
 _TITLE = 200
 """Characters of a title that are kept."""
 NOBODY = gr.Request()
 """Stands for the request where Gradio, which gives it, is not there."""
-_EXAMPLES: dict[str, Any] = {
-    "text": "The toll at the harbour is 30 coins. An old rule said 14 coins.",
-    "title": "harbour rules",
-    "file": "/tmp/kveraser-uploads-x1y2z3/0a1b2c3d/harbour.pdf",  # noqa: S108
-    "password": "",
-    "encoding": "",
-    "session": "Vb0mZk3pQ1cX7tYhN5wLrD2sGfJ8aKeU",
-    "passage": "An old rule said 14 coins.",
-    "start": 37,
-    "end": 63,
-    "question": "What is the toll at the harbour?",
-    "method": "local_repair:64",
-    "methods": ["full_recompute", "local_repair:64", "none"],
-    "max_tokens": 32,
-    "form": "md",
-}
-"""What is shown to programmers as an example of each argument; the ids and paths are the server's to give."""
 
 
 class Api:
@@ -56,21 +46,24 @@ class Api:
 
     def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
         self.backbone, self.store, self.turns = backbone, store, turns
-        methods = (self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export)
+        self._searches = Turns()  # beside the model
+        methods = (
+            self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export, self.similar,
+        )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
         about = {
             "methods": f"{', '.join(names)}; {counted} recompute K suffix tokens",
             "default": default_method(backbone),
         }
-        self.endpoints = {method.__name__: Endpoint.of(method, _EXAMPLES, about) for method in methods}
+        self.endpoints = {method.__name__: Endpoint.of(method, EXAMPLES, about) for method in methods}
 
     def build(self) -> None:
         """Add the endpoints to the page that is being built."""
         with gr.Row(visible=False):
             for name, endpoint in self.endpoints.items():
                 gr.Button().click(
-                    spoken(_event(endpoint), markup=False),
+                    spoken(event_of(endpoint), markup=False),
                     [Argument(parameter) for parameter in endpoint.parameters],
                     gr.JSON(label=endpoint.returns),
                     api_name=name,
@@ -142,11 +135,9 @@ class Api:
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             job.take(workspace)
             kept = workspace.session
-            spans = find_text(kept.document.text, passage) if passage else [Span(start, end)]
-            for span in spans:
-                check_span(span, kept.document.text)
+            spans = _spans(kept.document, passage, start, end)
             seconds = kept.erase(spans, method or None)
-            return {"erased": _erased(kept), "seconds": seconds}
+            return {"erased": as_erased(kept), "seconds": seconds}
 
     def undo(self, session: str, request: gr.Request = NOBODY) -> dict[str, Any]:
         """Take the last change to what is erased back.
@@ -158,7 +149,27 @@ class Api:
         """
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             job.take(workspace)
-            return {"undone": workspace.session.undo(), "erased": _erased(workspace.session)}
+            return {"undone": workspace.session.undo(), "erased": as_erased(workspace.session)}
+
+    def similar(
+        self, session: str, passage: str = "", start: int = 0, end: int = 0, request: gr.Request = NOBODY
+    ) -> list[dict[str, Any]]:
+        """Find passages about what a passage is about, and about what is erased, that are not erased.
+
+        Args:
+            session: the id that load gave
+            passage: text of the passage; if neither it nor `end` is given, only of what is erased
+            start: where the passage begins, in characters, if no text is given
+            end: where it ends
+        Returns:
+            passages, literal repeats first, then by score; `added` are the words in which one differs from the
+            passage it is most like, and `missing` those which it lacks
+        """
+        with Job(self._searches, request) as job, self.store.using(session) as workspace:
+            document = workspace.session.document
+            asked = _spans(document, passage, start, end) if passage or end else []
+            found = find_similar(job, workspace, [*asked, *workspace.edits])
+        return [as_similar(document, similar) for similar in found]
 
     def ask(
         self,
@@ -185,7 +196,7 @@ class Api:
             answer(job, workspace, turn, False, wanted)
         if turn.text or turn.answer:
             workspace.turns.append(turn)
-        return _plain(turn.answer or _cut(turn))
+        return as_answer(turn.answer or cut_off(turn))
 
     def compare(
         self,
@@ -208,7 +219,7 @@ class Api:
         wanted, comparison = sampling(max_tokens, COMPARED_TOKENS), Comparison(question_of(question))
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             compare(job, workspace, comparison, methods or usable(self.backbone), wanted)
-        return [_plain(answer) for answer in comparison.answers]
+        return [as_answer(answer) for answer in comparison.answers]
 
     def export(self, session: str, form: str = "json") -> dict[str, str]:
         """Everything that was asked and compared.
@@ -224,31 +235,9 @@ class Api:
         return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
 
 
-def _event(endpoint: Endpoint) -> Callable[..., Any]:
-    """What Gradio runs for `endpoint`; the request, for one that takes it, comes last."""
-
-    @wraps(endpoint.call)
-    def event(*values: Any) -> Any:
-        requests = [value for value in values if isinstance(value, gr.Request)]
-        arguments = [value for value in values if not isinstance(value, gr.Request)]
-        return endpoint.call(*endpoint.by_position(arguments), *requests)
-
-    return event
-
-
-def _erased(session: DocumentSession) -> list[dict[str, Any]]:
-    return [
-        {"start": span.characters.start, "end": span.characters.end, "text": span.text, "tokens": span.tokens}
-        for span in session.spans
-    ]
-
-
-def _cut(turn: AskedTurn) -> Answer:
-    """What there is of an answer that was cut off: it has no figures."""
-    error = time_over() if turn.stopped == "time_over" else Stopped("e_stopped")
-    return Answer(turn.method, turn.question, turn.text, finished=False, erase_s=None, error=error)
-
-
-def _plain(answer: Answer) -> dict[str, Any]:
-    plain = {"ran": answer.ran or None, "token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s}
-    return asdict(answer) | plain | {"error": answer.failure}
+def _spans(document: Document, passage: str, start: int, end: int) -> list[Span]:
+    """Every place of `passage`, or else the range. Raises `SpanError`."""
+    spans = find_text(document.text, passage) if passage else [Span(start, end)]
+    for span in spans:
+        check_span(span, document.text)
+    return spans

@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -131,6 +132,18 @@ class Endpoint:
                 "give all of them, null for a default."
             )
         return [parameter.checked(value) for parameter, value in zip(self.parameters, values, strict=True)]
+
+
+def event_of(endpoint: Endpoint) -> Callable[..., Any]:
+    """What Gradio runs for `endpoint`; the request, for one that takes it, comes last."""
+
+    @wraps(endpoint.call)
+    def event(*values: Any) -> Any:
+        requests = [value for value in values if isinstance(value, gr.Request)]
+        arguments = [value for value in values if not isinstance(value, gr.Request)]
+        return endpoint.call(*endpoint.by_position(arguments), *requests)
+
+    return event
 
 
 def _fits(value: Any, kind: Any) -> bool:

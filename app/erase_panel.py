@@ -1,4 +1,4 @@
-"""Erasing spans, taking that back, and finding others that say the same."""
+"""Erasing spans, taking that back, and finding others about the same thing."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,9 @@ from app.store import SessionStore
 from app.texts import say
 from app.turns import Turns
 from app.widgets import conversation, edit_list, painted
+from app.work import find_similar
 from app.workspace import Workspace
+from kveraser_core.documents.similar import Similar
 from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
 
@@ -70,7 +72,7 @@ class Erasing:
         yield from self._change(key, request, change)
 
     def similar(self, key: str | None, shown: dict[str, Any], request: gr.Request) -> Iterator[Update]:
-        """Look for spans that say what the erased ones say; runs beside the model."""
+        """Look for spans about what the erased ones are about; runs beside the model."""
         workspace = self.store.find(key)
         if workspace and workspace.edits:
             yield from self._find(key, list(workspace.edits), shown, request)
@@ -78,7 +80,7 @@ class Erasing:
     def similar_to(
         self, key: str | None, shown: dict[str, Any], request: gr.Request, event: gr.EventData
     ) -> Iterator[Update]:
-        """Look for spans that say what the selected one says."""
+        """Look for spans about what the selected one is about."""
         workspace = self.store.get(key)
         yield from self._find(key, [_selected(workspace, event), *workspace.edits], shown, request)
 
@@ -120,13 +122,27 @@ class Erasing:
     ) -> Iterator[Update]:
         said, figures = (shown or {}).get("said", ""), (shown or {}).get("with", {})
         workspace = self.store.get(key)
-        before = workspace.edits
-        yield {self.parts.edits: edit_list(workspace, said, searching=True, **figures)}
-        with self.store.using(key), Job(self._searches, request) as job:
-            job.take()
-            found = workspace.similar.find(spans)
+        before, found, share = workspace.edits, list[Similar](), [0.0]
+
+        def work(job: Job) -> None:
+            with self.store.using(key):
+                found.extend(find_similar(job, workspace, spans, lambda looked: share.append(looked)))
+
+        def listed(**state: Any) -> Update:
+            return {self.parts.edits: edit_list(workspace, said, **state, **figures)}
+
+        yield listed(searching=0)
+        watched, percent = Watched(self._searches, request, work), 0
+        try:
+            for _ in watched.moments(_REFRESH_S):
+                if percent != int(100 * share[-1]):
+                    percent = int(100 * share[-1])
+                    yield listed(searching=percent)
+        except KVEraserError:
+            yield listed()
+            raise
         if self.store.find(key) is workspace and workspace.edits == before:  # and no other document took its place
-            yield {self.parts.edits: edit_list(workspace, said, similar=found, **figures)}
+            yield listed(similar=found)
 
     def _shown(self, workspace: Workspace, said: str, **figures: Any) -> Update:
         return {

@@ -24,7 +24,7 @@ class StatusBar(Widget):
 
 
 class EditList(Widget):
-    """What is erased, and what else says the same. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
+    """What is erased, and what else is about it. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
 
     scripts = ("edits",)
 
@@ -65,12 +65,15 @@ def painted(workspace: Workspace) -> dict[str, Any]:
 def edit_list(
     workspace: Workspace,
     said: str = "",
-    searching: bool = False,
+    searching: int | None = None,
     place: tuple[int, int] | None = None,
     similar: list[Similar] | None = None,
     **figures: Any,
 ) -> dict[str, Any]:
-    """The edit list's data; `said` is the text about what was just done, with its `figures`."""
+    """The edit list's data; `said` is the text about what was just done, with its `figures`.
+
+    `searching` is the percentage of the document that has been searched, while it is.
+    """
     session = workspace.session
     text = session.document.text
     return {
@@ -82,10 +85,19 @@ def edit_list(
         "with": figures,
         "searching": searching,
         "place": place,
-        "similar": None
-        if similar is None
-        else [span_data(text, found.span) | {"score": found.score, "literal": found.literal} for found in similar],
+        "similar": None if similar is None else [_found(text, found) for found in similar],
     }
+
+
+def _found(text: str, found: Similar) -> dict[str, Any]:
+    """`pieces` are its text in order, each with whether the erased passage has none of its words."""
+    pieces, at = [], found.span.start
+    for added in found.added:
+        pieces += [(text[at : added.start], False), (text[added.start : added.end], True)]
+        at = added.end
+    pieces = [(piece, differs) for piece, differs in [*pieces, (text[at : found.span.end], False)] if piece]
+    shown = {"score": found.score, "literal": found.literal, "pieces": pieces, "missing": found.missing}
+    return span_data(text, found.span) | shown
 
 
 def conversation(workspace: Workspace) -> dict[str, Any]:

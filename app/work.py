@@ -1,10 +1,10 @@
-"""What is done with the model, for the page and for programs alike: load a document, answer, compare.
+"""What is done with the model, for the page and for programs alike: load a document, answer, compare, find similar.
 
 Each gives way to others after a moment's work, and ends early once nobody listens or its time is over.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from app.jobs import LONGEST_S, Job, Stopped
@@ -12,6 +12,8 @@ from app.store import SessionStore
 from app.texts import WordedError
 from app.workspace import AskedTurn, Comparison, PrefillTime, Workspace
 from kveraser_core.documents import Document
+from kveraser_core.documents.similar import Similar
+from kveraser_core.documents.spans import Span
 from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
@@ -141,6 +143,24 @@ def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Seq
                 job.give_way()
         finally:
             answers.close()  # type: ignore[attr-defined]
+
+
+def find_similar(
+    job: Job, workspace: Workspace, spans: Sequence[Span], looked: Callable[[float], None] = lambda share: None
+) -> list[Similar]:
+    """Passages like one of `spans`; `looked` is told which share of the document has been looked at.
+
+    The turns of `job` are those of searches, which run beside the model. Raises `Stopped`.
+    """
+    job.take()
+
+    def progress(done: int, total: int) -> None:
+        if job.stopped:
+            raise Stopped("e_stopped")
+        looked(done / total)
+        job.give_way()
+
+    return workspace.similar.find(spans, progress=progress)
 
 
 def time_over() -> TimeOver:

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import re
+import threading
 from pathlib import Path
 
 import gradio as gr
@@ -21,13 +22,14 @@ from app.document_view import from_browser, to_browser
 from app.erase_panel import Erasing
 from app.events import spoken
 from app.export import exported
+from app.jobs import Stopped
 from app.layout import lay_out
 from app.page import Page
 from app.samples import samples
 from app.store import SessionStore
 from app.texts import WORDS, ran_instead
 from app.turns import Turns
-from app.widgets import cards, conversation, differing
+from app.widgets import cards, conversation, differing, edit_list
 from app.work import earlier_turns
 from app.workspace import AskedTurn, Comparison, Workspace
 from kveraser_core import methods as erasers
@@ -36,6 +38,7 @@ from kveraser_core.cache import view as layout
 from kveraser_core.cache.layer import CacheFull
 from kveraser_core.documents import Document, spans
 from kveraser_core.documents import document as documents
+from kveraser_core.documents.similar import Similar, SimilarFinder
 from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import METHODS
@@ -121,15 +124,65 @@ def test_what_is_found_for_a_document_that_went_meanwhile_is_not_shown(llama, se
     workspace.session.erase([Span(0, 20)], "mask")
     erasing = Erasing(sessions, Turns(), Page(llama, sessions).parts)
     shown = list(erasing.similar(key, {}, None))
-    assert len(shown) == 2  # that it looks, and what it found
+    states = [state[erasing.parts.edits] for state in shown]
+    assert [state["similar"] for state in states] == [None] * (len(states) - 1) + [states[-1]["similar"]]
+    assert states[0]["searching"] == 0
+    assert states[-1]["searching"] is None
 
-    def replaced(spans):
+    def replaced(spans, progress):
         with sessions.room(1, "", "tab") as other:
             sessions.add(Workspace(workspace.session), other)
         return []
 
     monkeypatch.setattr(workspace.similar, "find", replaced)
-    assert len(list(erasing.similar(key, {}, None))) == 1
+    assert [state[erasing.parts.edits]["searching"] for state in erasing.similar(key, {}, None)] == [0]
+
+
+def test_a_search_says_how_far_it_is_and_ends_when_nobody_looks(llama, sessions, workspace, key, monkeypatch):
+    workspace.session.erase([Span(0, 20)], "mask")
+    erasing = Erasing(sessions, Turns(), Page(llama, sessions).parts)
+    monkeypatch.setattr("app.erase_panel._REFRESH_S", 0.01)
+    reached, go_on, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def find(spans, progress):
+        progress(37, 100)
+        reached.set()
+        go_on.wait(30)
+        try:
+            progress(60, 100)
+        except Stopped:
+            stopped.set()
+            raise
+        return []
+
+    monkeypatch.setattr(workspace.similar, "find", find)
+    shown = erasing.similar(key, {}, None)
+    assert [next(shown)[erasing.parts.edits]["searching"] for _ in range(2)] == [0, 37]
+    shown.close()
+    go_on.set()
+    assert stopped.wait(30)
+
+
+def test_what_is_found_is_shown_in_pieces_that_say_what_differs(workspace):
+    text = workspace.session.document.text
+    found = Similar(Span(0, 21), 0.9, text[:21], added=(Span(12, 14), Span(15, 20)), missing=("14",))
+    (shown,) = edit_list(workspace, similar=[found])["similar"]
+    assert shown["pieces"] == [("The toll is ", False), ("30", True), (" ", False), ("coins", True), (".", False)]
+    assert shown["missing"] == ("14",)
+
+
+def test_programs_are_told_which_words_differ(api, workspace, key):
+    text = "The toll is 14 coins.\n\nShips pay at noon.\n\nThe toll is 30 coins."
+    workspace.session.document = Document(text, "harbour.txt")
+    workspace.similar = SimilarFinder(text)
+    (found,) = api.similar(key, "The toll is 14 coins.")
+    start = text.index("The toll is 30")
+    assert (found["start"], found["end"], found["literal"]) == (start, len(text), False)
+    assert found["added"] == [{"start": start + 12, "end": start + 14, "text": "30"}]
+    assert found["missing"] == ["14"]
+    with pytest.raises(SpanError):
+        api.similar(key, "No such words.")
+    assert api.similar(key) == []
 
 
 def test_an_idle_page_hardly_looks_for_events(llama, sessions):

@@ -9,7 +9,7 @@ from tests.serving import Served
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 
-NAMES = {"load", "load_file", "erase", "undo", "ask", "compare", "export"}
+NAMES = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export"}
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_every_endpoint_is_described_with_an_example_of_each_argument(served: Se
 
 
 def test_the_examples_work_as_they_are_given(served: Served, examples):
-    for name in ("erase", "ask", "compare", "export", "undo", "load", "load_file"):
+    for name in ("erase", "similar", "ask", "compare", "export", "undo", "load", "load_file"):
         well, said = served.call(name, *examples[name].values())
         assert well, (name, said)
         if name in ("ask", "compare"):  # they take long

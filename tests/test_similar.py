@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from kveraser_core.documents import index, load_document
+from kveraser_core.documents import index, load_document, similar
 from kveraser_core.documents.differences import differences
 from kveraser_core.documents.similar import CUT_OFF, SimilarFinder
 from kveraser_core.documents.spans import Span, find_text
@@ -130,15 +130,17 @@ def long_text(words):
     return " ".join(made)
 
 
-def test_the_best_windows_are_given_and_none_over_another(embedded):
+def test_the_best_windows_are_given_and_none_over_another(embedded, monkeypatch):
     """Against comparing every window with every one of the passages, one by one."""
+    monkeypatch.setattr(similar, "_ASKED_AT_ONCE", 2)
     text = long_text(3000)
     finder = SimilarFinder(text)
     passages = [Span(200, 700), Span(5000, 5020), Span(9000, 9300)]
     found = finder.find(passages, most=15, cut_off=-1)
     made = index.Index(text)
     made.make(lambda done, total: None)
-    _, asked = made.of_passages(passages)
+    texts, asked = made.of_passages(passages)
+    assert len(asked) > 4
     score = {
         window: max(float(vector @ other) for other in asked)
         for window, vector in zip(made.windows.spans, made.vectors, strict=True)
@@ -148,8 +150,15 @@ def test_the_best_windows_are_given_and_none_over_another(embedded):
         if len(expected) < 15 and all(window.end <= other.start or other.end <= window.start for other in taken):
             expected.append(window)
             taken.append(window)
-    assert [similar.span for similar in found] == expected
-    assert [similar.score for similar in found] == pytest.approx([score[window] for window in expected], abs=1e-5)
+    assert [one.span for one in found] == expected
+    vectors = dict(zip(made.windows.spans, made.vectors, strict=True))
+    most_like = [texts[int(np.argmax(asked @ vectors[window]))] for window in expected]
+    missing = [
+        differences(text[window.start : window.end], other).missing
+        for window, other in zip(expected, most_like, strict=True)
+    ]
+    assert [one.missing for one in found] == missing
+    assert [one.score for one in found] == pytest.approx([score[window] for window in expected], abs=1e-5)
 
 
 def test_a_document_is_embedded_once_and_says_how_far_that_is(embedded):

@@ -1,18 +1,43 @@
-// What is erased, how to take it back, and passages elsewhere that say the same.
+// What is erased, how to take it back, and passages elsewhere about the same thing.
 root.className = 'root edits';
 
 function passage(kind, item, parent) {
   const row = make('li', `row ${kind}`, undefined, parent);
-  const text = item.text.replace(/\s+/g, ' ');
+  const text = flat(item.text);
   make('span', 'quote', text.length > 200 ? `${text.slice(0, 199)}…` : text, row);
-  const actions = make('span', 'actions', undefined, row);
-  return actions;
+  return make('span', 'actions', undefined, row);
 }
+
+// Never cut short: the word that differs may come last.
+function similar(item, parent) {
+  const row = make('li', 'row found', undefined, parent);
+  const quote = make('span', 'quote', undefined, row);
+  for (const [piece, differs] of item.pieces) make(differs ? 'mark' : 'span', '', flat(piece), quote);
+  if (item.missing.length) {
+    const missing = make('small', 'missing', `${say('missing')} `, row);
+    item.missing.forEach((words, at) => {
+      if (at) missing.append(' · ');
+      make('span', '', words, missing);
+    });
+  }
+  return make('span', 'actions', undefined, row);
+}
+
+const flat = (text) => text.replace(/\s+/g, ' ');
 
 const where = ({ start, end, text }) => ({ start, end, text });
 
+let line, drawn;
+
 function draw() {
-  const state = props.value || {};
+  const { searching, ...state } = props.value || {};
+  const looking = searching !== null && searching !== undefined;
+  const progress = looking ? say('searching', { percent: number(searching) }) : '';
+  const now = JSON.stringify(state);
+  // The buttons stay as they are under mouse and keyboard.
+  if (looking && line && now === drawn) return (line.textContent = progress);
+  line = undefined;
+  drawn = now;
   const edits = state.edits || [];
   root.textContent = '';
   const head = make('div', 'head', undefined, root);
@@ -38,13 +63,14 @@ function draw() {
       button('', say('restore'), actions, () => trigger('restore', where(edit)));
     }
   }
-  if (!state.searching && !state.similar) return;
+  if (!looking && !state.similar) return;
   make('h3', '', say('similar_title'), root);
-  if (state.searching) return make('p', 'said', say('searching'), root);
+  if (looking) return (line = make('p', 'said', progress, root));
   if (!state.similar.length) return make('p', 'said', say('no_similar'), root);
+  if (state.similar.some((found) => found.pieces.some(([, differs]) => differs))) make('p', 'said', say('differ_hint'), root);
   const list = make('ul', '', undefined, root);
   for (const found of state.similar) {
-    const actions = passage('found', found, list);
+    const actions = similar(found, list);
     make('small', '', found.literal ? say('repeat') : say('alike', { percent: number(100 * found.score) }), actions);
     button('', say('show'), actions, () => showPassage(found.start, found.end));
     button('', say('erase_too'), actions, () => trigger('erase', where(found)));

@@ -154,6 +154,50 @@ def test_similar_passages_are_offered_shown_and_erased_too(page: Page):
     until(lambda: painted(page).count("14 silver coins") == 2)
 
 
+def test_a_passage_that_contradicts_is_marked_where_it_differs(page: Page):
+    erased = "The refund period in every shop is 14 days."
+    other = "The refund period in every shop is <b>30</b> days."
+    paste(page, "\n\n".join([erased, "Ships anchor in the bay at night.", other, THIRD]))
+    erase(page, "The refund period in every shop is 14", "days.")
+    found = page.locator("#edits .found").filter(has_text="30")
+    expect(found).to_have_count(1)
+    expect(found).to_contain_text("about the same thing")
+    expect(found).not_to_contain_text("same words")
+    assert "30" in "".join(found.locator("mark").all_text_contents())
+    assert found.locator(".quote").text_content() == other
+    expect(found.locator("b")).to_have_count(0)
+    assert found.locator(".missing span").all_text_contents() == ["14"]
+    expect(page.locator("#edits .edit")).to_have_count(1)
+    assert painted(page) == erased
+
+
+def test_a_search_says_how_far_it_is(page: Page):
+    sentences = (
+        f"On day {day} ship number {7 * day} came from harbour {day % 13} with {day % 31} masts."
+        for day in range(250)
+    )
+    paste(page, "\n\n".join(sentences))
+    page.evaluate("""() => {
+      window.seen = [];
+      const look = () => window.seen.push(document.querySelector('#edits').innerText);
+      const all = { childList: true, subtree: true, characterData: true };
+      new MutationObserver(look).observe(document.querySelector('#edits'), all);
+    }""")
+    drag(page, "On day 3", "3 masts.")
+    page.locator(".bar").get_by_role("button", name="Find similar").click()
+    looking = page.locator("#edits").get_by_text("about the same thing:")
+    expect(looking).to_be_visible()
+    button = page.locator("#edits").get_by_role("button", name="Restore all").element_handle()
+    expect(looking).not_to_contain_text(" 0%")
+    assert button.evaluate("button => button.isConnected")  # under a mouse that is just pressing it
+    expect(page.locator("#edits .found").first).to_be_visible()
+    percents = [
+        int(percent) for text in page.evaluate("window.seen") for percent in re.findall(r"thing: (\d+)%", text)
+    ]
+    assert percents == sorted(percents)
+    assert any(0 < percent < 100 for percent in percents)
+
+
 def test_similar_and_ask_about_work_on_a_selection(page: Page):
     paste(page, TEXT)
     drag(page, "An old rule", "no longer in force.")

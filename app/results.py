@@ -1,0 +1,39 @@
+"""What the endpoints give, as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from app.jobs import Stopped
+from app.work import time_over
+from app.workspace import AskedTurn
+from kveraser_core.documents import Document
+from kveraser_core.documents.similar import Similar
+from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.session import DocumentSession
+
+
+def as_similar(document: Document, found: Similar) -> dict[str, Any]:
+    """A passage like another, with the words in which it differs."""
+    added = [asdict(span) | {"text": document.text[span.start : span.end]} for span in found.added]
+    about = {"text": found.text, "score": found.score, "literal": found.literal}
+    return asdict(found.span) | about | {"added": added, "missing": list(found.missing)}
+
+
+def as_erased(session: DocumentSession) -> list[dict[str, Any]]:
+    """What is erased now."""
+    return [
+        {"start": span.characters.start, "end": span.characters.end, "text": span.text, "tokens": span.tokens}
+        for span in session.spans
+    ]
+
+
+def cut_off(turn: AskedTurn) -> Answer:
+    """What there is of an answer that was cut off: it has no figures."""
+    error = time_over() if turn.stopped == "time_over" else Stopped("e_stopped")
+    return Answer(turn.method, turn.question, turn.text, finished=False, erase_s=None, error=error)
+
+
+def as_answer(answer: Answer) -> dict[str, Any]:
+    """An answer with its timings."""
+    plain = {"ran": answer.ran or None, "token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s}
+    return asdict(answer) | plain | {"error": answer.failure}
