@@ -22,7 +22,8 @@ from app.uploads import read_upload
 from app.work import ANSWER_TOKENS, COMPARED_TOKENS, answer, compare, load, question_of, sampling, time_over
 from app.workspace import AskedTurn, Comparison, PrefillTime
 from kveraser_core.documents import Document, read_document
-from kveraser_core.documents.spans import Span, check_span, find_text
+from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.spans import Span, check_span
 from kveraser_core.methods import METHODS, default_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.answers import Answer

