@@ -35,7 +35,11 @@ def test_ask_prints_one_stable_object(run, model_folder):
     code, printed = run("ask", "--erase", OLD, "--method", "mask", "--json")
     result = json.loads(printed.out)
     assert code == 0
-    assert set(result) == {"document", "model", "eraser", "context_tokens", "spans", "question", "methods"}
+    assert set(result) == {
+        "document", "model", "eraser", "context_tokens", "spans", "passages", "question", "methods",
+    }  # fmt: skip
+    (passage,) = result["passages"]
+    assert (passage["passage"], passage["found"], passage["not_erased"]) == (OLD, 1, [])
     assert result["document"] == "harbour.txt"
     assert result["model"] == str(model_folder)
     assert result["eraser"] is None
@@ -95,6 +99,20 @@ def test_what_the_user_got_wrong_ends_with_2_and_a_sentence(run, options, senten
     assert code == 2
     assert sentence in " ".join(printed.err.split())
     assert printed.out == ""
+
+
+def test_what_erasing_by_text_takes_and_leaves_is_said(run):
+    code, printed = run("ask", "--erase", "FOURTEEN silver coi", "--erase", "the toll is fifteen silver coins")
+    assert code == 2
+    assert f'only "{OLD}" at' in printed.err
+    code, printed = run("ask", "--erase", "FOURTEEN silver coi")
+    assert code == 0
+    said = " ".join(printed.out.split())
+    assert '"FOURTEEN silver coi" was found 1 time.' in said
+    assert 'It is part of "coins": --whole-words leaves those.' in said
+    code, printed = run("ask", "--erase", "FOURTEEN silver coi", "--whole-words")
+    assert code == 2
+    assert "does not contain" in printed.err
 
 
 def test_ranges_are_checked(run, capsys):

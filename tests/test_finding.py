@@ -17,24 +17,7 @@ from kveraser_core.documents.spans import Span, SpanError
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "documents"
 PIECES = ["\r\n", "\n\n", " ", "\u00a0", "-", "-\n", "—", "é", "e\u0301", "x\u0302", "ﬁ", "…", "’", "“", "漢", "字"]
-PIECES += [
-    "👍🏽",
-    "👩‍👩‍👧",
-    "\u200d",
-    "\u00ad",
-    "\u00ad\n",
-    "\u200b",
-    "ß",
-    "İ",
-    "½",
-    "10⁵",
-    "¨",
-    "กำ",
-    "कि",
-    "ㄱㅏ",
-    "a",
-    "The ",
-]
+PIECES += ["👍🏽", "👩‍👩‍👧", "\u200d", "\u00ad", "\u00ad\n", "\u200b", "ß", "İ", "½", "10⁵", "¨", "กำ", "कि", "ㄱㅏ"]
 UNICODE = st.lists(st.one_of(st.characters(codec="utf-8"), st.sampled_from(PIECES)), max_size=30).map("".join)
 
 
@@ -224,7 +207,7 @@ def test_any_part_is_found_where_it_stands(text, data):
     first = data.draw(st.integers(0, len(spans) - 1))
     last = data.draw(st.integers(first, len(spans) - 1))
     start, end = spans[first].start, spans[last].end
-    while end < len(text) and category(text[end])[0] == "M":
+    while end < len(text) and category(normalize("NFKC", text[end])[0])[0] == "M":
         end += 1
     part = text[start:end]
     assume(part.strip() and fold(part).text.strip(" -") and not re.search(r"^\W|\W$", part))
@@ -233,7 +216,7 @@ def test_any_part_is_found_where_it_stands(text, data):
 
 
 def test_folding_and_near_misses_take_time_linear_in_the_text():
-    line = "The landlord’s rent is 800 euros — due on the first of the month;\nwell-known to every confi-\ndential party. "
+    line = "The landlord’s rent is 800 euros — due on the first day;\nwell-known to every confi-\ndential party. "
     for text in (line * 10_000, "\u00ad" * 10**6, "a-" * 10**5, "e\u0301" * 10**5, "\u0301" * 10**6):
         begun = time.process_time()
         fold(text)

@@ -119,7 +119,7 @@ class _Passage:
             key=lambda bucket: together[bucket],
         )
         for bucket in best[::-1][: _TRIED if len(self.words) < _LONG else _TRIED_OF_LONG]:
-            yield self._best(text, (bucket - 1) * width, (bucket + 3) * width)
+            yield self._best(text, (bucket - 1) * width, (bucket + 3) * width, found)
 
     def _word(self, word: str) -> str:
         """The word of the passage that `word` is but for accents or, in a short passage, a letter; else itself."""
@@ -133,10 +133,10 @@ class _Passage:
             self._known[word] = alike
         return self._known[word]
 
-    def _best(self, text: str, first: int, last: int) -> tuple[float, Span, str]:
+    def _best(self, text: str, first: int, last: int, found: list[Span]) -> tuple[float, Span, str]:
         """The words that are most like the passage, of those that begin from `first` to `last` of `text`."""
         matches = list(_WORD.finditer(text, max(0, first), last + len(self.wanted)))
-        words = [self._word(match[0]) for match in matches]
+        words = ["" if _overlaps(Span(*match.span()), found) else self._word(match[0]) for match in matches]
         count, most = len(self.words), self._allowed
         begins = range(max(1, sum(match.start() < last for match in matches)))
         runs = [
