@@ -31,9 +31,11 @@ from app.work import (
 )
 from app.workspace import AskedTurn, Comparison, PrefillTime
 from kveraser_core.documents import Document, read_document
-from kveraser_core.documents.spans import Span, check_span, find_text
+from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.spans import Span, check_span
 from kveraser_core.methods import METHODS, default_method, usable
 from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.passages import FoundPassage
 
 _TITLE = 200
 """Characters of a title that are kept."""
@@ -119,25 +121,30 @@ class Api:
         start: int = 0,
         end: int = 0,
         method: str = "",
+        whole_words: bool = False,
         request: gr.Request = NOBODY,
     ) -> dict[str, Any]:
         """Make the model forget a passage of a document that it has read.
 
         Args:
             session: the id that load gave
-            passage: text of the passage; every place where it occurs is erased
+            passage: text of the passage; every place where it occurs, whatever its case or quotes, is erased
             start: where the passage begins, in characters, if no text is given
             end: where it ends
             method: an erase method, {default} if empty: {methods}
+            whole_words: leave the passage where it is only a part of a longer word or number
         Returns:
-            what is erased now, after rounding out to whole tokens, and the seconds it took
+            what is erased now, after rounding out to whole tokens, the seconds it took, and for a text how often it
+            was found, what was erased besides, and passages close to it that were not erased
         """
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             job.take(workspace)
             kept = workspace.session
-            spans = _spans(kept.document, passage, start, end)
+            found = FoundPassage.of(kept.document.text, passage, whole_words) if passage else None
+            spans = found.spans if found else _spans(kept.document, passage, start, end)
             seconds = kept.erase(spans, method or None)
-            return {"erased": as_erased(kept), "seconds": seconds}
+            said = {"erased": as_erased(kept), "seconds": seconds}
+            return said | {"passage": found.as_json(kept)} if found else said
 
     def undo(self, session: str, request: gr.Request = NOBODY) -> dict[str, Any]:
         """Take the last change to what is erased back.

@@ -24,6 +24,7 @@ _KINDS: dict[Any, tuple[str, dict[str, Any]]] = {
     str: ("a text", {"type": "string"}),
     UploadedFile: ("a path", {"type": "string"}),
     int: ("a whole number", {"type": "integer"}),
+    bool: ("true or false", {"type": "boolean"}),
     list[str]: ("a list of texts", {"type": "array", "items": {"type": "string"}}),
 }
 _SHOWN = 60
@@ -35,7 +36,7 @@ class ArgumentError(KVEraserError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument: `kind` is `str`, `int`, `list[str]` or `UploadedFile`."""
+    """One argument: `kind` is `str`, `int`, `bool`, `list[str]` or `UploadedFile`."""
 
     name: str
     kind: Any

@@ -12,6 +12,7 @@ EXAMPLES: dict[str, Any] = {
     "passage": "An old rule said 14 coins.",
     "start": 37,
     "end": 63,
+    "whole_words": True,
     "question": "What is the toll at the harbour?",
     "method": "local_repair:64",
     "methods": ["full_recompute", "local_repair:64", "none"],

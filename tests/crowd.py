@@ -124,7 +124,7 @@ def behave(client: Client, record: Record, stop: threading.Event, pause_s: float
         before = record.announced + record.unannounced
         for work in (
             lambda session=session: client.call("ask", session, "How many coins?", "", 16),
-            lambda session=session: client.call("erase", session, "Pier 1", 0, 0, "delete_shift"),
+            lambda session=session: client.call("erase", session, "Pier 1", 0, 0, "delete_shift", False),
             lambda session=session: client.call("undo", session),
             lambda session=session: client.call("compare", session, "How many?", ["none", "mask"], 8),
         ):

@@ -12,7 +12,17 @@ from tests.test_documents import pdf
 from tests.test_pdf import File, text
 
 OLD = "the toll is fourteen silver coins"
-KEYS_OF_ALL = {"document", "warnings", "model", "eraser", "context_tokens", "spans", "question", "methods"}
+KEYS_OF_ALL = {
+    "document",
+    "warnings",
+    "model",
+    "eraser",
+    "context_tokens",
+    "spans",
+    "passages",
+    "question",
+    "methods",
+}
 KEYS = {
     "name", "answer", "erase_s", "question_prefill_s", "ttft_s", "decode_tokens_per_s", "tokens", "agreement", "kl",
     "extra_bytes", "error", "ran",
@@ -40,6 +50,8 @@ def test_ask_prints_one_stable_object(run, model_folder):
     result = json.loads(printed.out)
     assert code == 0
     assert set(result) == KEYS_OF_ALL
+    (passage,) = result["passages"]
+    assert (passage["passage"], passage["found"], passage["not_erased"]) == (OLD, 1, [])
     assert result["document"] == "harbour.txt"
     assert result["model"] == str(model_folder)
     assert result["eraser"] is None
@@ -99,6 +111,20 @@ def test_what_the_user_got_wrong_ends_with_2_and_a_sentence(run, options, senten
     assert code == 2
     assert sentence in " ".join(printed.err.split())
     assert printed.out == ""
+
+
+def test_what_erasing_by_text_takes_and_leaves_is_said(run):
+    code, printed = run("ask", "--erase", "FOURTEEN silver coi", "--erase", "the toll is fifteen silver coins")
+    assert code == 2
+    assert f'only "{OLD}" at' in printed.err
+    code, printed = run("ask", "--erase", "FOURTEEN silver coi")
+    assert code == 0
+    said = " ".join(printed.out.split())
+    assert '"FOURTEEN silver coi" was found 1 time.' in said
+    assert 'It is part of "coins": --whole-words leaves those.' in said
+    code, printed = run("ask", "--erase", "FOURTEEN silver coi", "--whole-words")
+    assert code == 2
+    assert "does not contain" in printed.err
 
 
 def test_ranges_are_checked(run, capsys):

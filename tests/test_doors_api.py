@@ -40,7 +40,7 @@ def test_every_endpoint_is_described_with_an_example_of_each_argument(served: Se
             assert entry["python_type"]["description"], (name, entry)
             assert entry["type"]["description"], (name, entry)
             assert entry["example_input"] is not None
-            assert entry["python_type"]["type"] in ("str", "int", "list[str]"), (name, entry)
+            assert entry["python_type"]["type"] in ("str", "int", "bool", "list[str]"), (name, entry)
 
 
 def test_the_examples_work_as_they_are_given(served: Served, examples):
@@ -99,6 +99,7 @@ WRONG = [
     ("ask", {"method": ["mask"]}, ["method", "text", "mask"]),
     ("erase", {"start": "0"}, ["start", "whole number"]),
     ("erase", {"passage": {"a": 1}}, ["passage", "text", "object"]),
+    ("erase", {"whole_words": "no"}, ["whole_words", "true or false", "no"]),
     ("compare", {"methods": "mask"}, ["methods", "list of texts", "mask"]),
     ("compare", {"methods": ["mask", 3]}, ["methods", "list of texts"]),
     ("load_file", {"file": 7}, ["file", "/gradio_api/upload", "7"]),
@@ -143,6 +144,22 @@ def test_too_few_or_too_many_arguments_are_counted(served: Served, examples, len
     assert not well
     plain_sentence(said, ["ask takes 4 arguments", "session, question, method, max_tokens", f"{length} came"])
     assert "ask takes 4 arguments" in served.event(4, values)
+
+
+def test_erasing_a_text_says_what_it_took_and_what_it_left(served: Served):
+    text = "Ann’s fee is 40 euros. ANN'S FEE IS 40 EUROS. Ann's fee is 45 euros. Annual rent."
+    session = served.call("load", text, "fees")[1]["session"]
+    well, said = served.call("erase", session, "Ann's fee is 40 euros", 0, 0, "", False)
+    assert well, said
+    assert said["passage"]["found"] == 2
+    (left,) = said["passage"]["not_erased"]
+    assert (left["text"], left["reason"]) == ("Ann's fee is 45 euros", '"45" for "40"')
+    assert text[left["start"] : left["end"]] == left["text"]
+    well, said = served.tool("erase", {"session": session, "passage": "Ann"})
+    assert json.loads(said)["passage"]["longer_words"] == ["Annual"]
+    session = served.call("load", text, "fees")[1]["session"]
+    well, said = served.call("erase", session, "Ann", 0, 0, "", True)
+    assert (said["passage"]["found"], said["passage"]["longer_words"]) == (3, [])
 
 
 def test_defaults_are_filled_in(served: Served, examples):

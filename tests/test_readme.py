@@ -21,7 +21,9 @@ from app import main as app
 from kveraser_core import Answer, Span
 from kveraser_core.cli import main as command_line
 from kveraser_core.cli.question import as_json
+from kveraser_core.documents.near import NearMiss
 from kveraser_core.methods import METHODS, get_method
+from kveraser_core.sessions.passages import FoundPassage
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -173,9 +175,12 @@ def test_named_files_exist(page):
 
 def test_the_keys_that_json_output_is_said_to_have_are_those_it_has():
     span = SimpleNamespace(characters=Span(0, 1), text="", tokens=1)
-    backbone, document = SimpleNamespace(name="", eraser=None), SimpleNamespace(title="")
-    session = SimpleNamespace(backbone=backbone, document=document, tokens=1, spans=[span])
-    given = json.dumps(as_json(session, "", [Answer("none", "")]))
+    backbone, document = SimpleNamespace(name="", eraser=None), SimpleNamespace(title="", text="ab")
+    session = SimpleNamespace(
+        backbone=backbone, document=document, tokens=1, spans=[span], round_out=lambda spans: [span]
+    )
+    passage = FoundPassage("a", [Span(0, 1)], [NearMiss(Span(1, 2), "b", "")], [])
+    given = json.dumps(as_json(session, "", [Answer("none", "")], [passage]))
     (told,) = (code for _, kind, code in blocks(ROOT / "docs" / "cli.md") if kind == "text")
     assert set(re.findall(r'"(\w+)"', told)) == set(re.findall(r'"(\w+)":', given))
 

@@ -11,8 +11,9 @@ import pytest
 
 from kveraser_core.documents import index, load_document, similar
 from kveraser_core.documents.differences import differences
+from kveraser_core.documents.finding import find_text
 from kveraser_core.documents.similar import CUT_OFF, SimilarFinder
-from kveraser_core.documents.spans import Span, find_text
+from kveraser_core.documents.spans import Span
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 TEXT = (

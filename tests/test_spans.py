@@ -1,12 +1,10 @@
 import itertools
-import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kveraser_core.documents.spans import Span, SpanError, TokenMap, check_span, find_text, merge_spans
+from kveraser_core.documents.spans import Span, SpanError, TokenMap, check_span, merge_spans, subtract_spans
 
 PIECES = ["\r\n", "\n", " ", "é", "e\u0301", "漢", "字", "👍🏽", "👩‍👩‍👧", "\u200d", "a", "The ", "toll"]
 UNICODE = st.lists(st.one_of(st.characters(codec="utf-8"), st.sampled_from(PIECES)), min_size=1, max_size=40).map(
@@ -79,35 +77,11 @@ def test_a_span_must_read_as_expected():
         check_span(Span(0, 3), "ten chars.", "the")
 
 
-def test_find_text_takes_every_occurrence_across_line_breaks():
-    text = "Pay fourteen coins. Never pay\nfourteen   coins (x+) twice. fourteen coins"
-    assert [text[s.start : s.end] for s in find_text(text, " fourteen coins ")] == [
-        "fourteen coins",
-        "fourteen   coins",
-        "fourteen coins",
-    ]
-    assert find_text(text, "(x+)") == [Span(text.index("(x+)"), text.index("(x+)") + 4)]
-
-
-@pytest.mark.parametrize("passage", ["", " \n", "absent"])
-def test_text_that_is_not_there_is_refused(passage):
-    with pytest.raises(SpanError):
-        find_text("some text", passage)
-
-
-@given(text=st.text(alphabet="ab \n\u00a0", max_size=60), passage=st.text(alphabet="ab \n", min_size=1, max_size=8))
-def test_text_is_found_where_a_regular_expression_finds_it(text, passage):
-    pattern = r"\s+".join(map(re.escape, passage.split()))
-    expected = [Span(*match.span()) for match in re.finditer(pattern, text)] if pattern else []
-    if expected:
-        assert find_text(text, passage) == expected
-    else:
-        with pytest.raises(SpanError):
-            find_text(text, passage)
-
-
-def test_a_long_passage_is_looked_for_in_time():
-    begun = time.monotonic()
-    with pytest.raises(SpanError):
-        find_text("a " * 200_000, "a " * 100_000 + "b")
-    assert time.monotonic() - begun < 20
+@given(*[st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)))] * 2)
+def test_what_is_left_of_spans_lies_in_no_other(pairs, others):
+    spans, taken = ([Span(start, start + length) for start, length in some] for some in (pairs, others))
+    left = subtract_spans(spans, taken)
+    places = {at for span in spans for at in range(span.start, span.end)}
+    assert sorted(at for span in left for at in range(span.start, span.end)) == sorted(
+        places - {at for span in taken for at in range(span.start, span.end)}
+    )

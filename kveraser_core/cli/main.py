@@ -214,6 +214,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="erase every occurrence of TEXT (repeatable)",
     )
+    add("--whole-words", action="store_true", help="--erase takes no part of a longer word or number")
     add(
         "--erase-range",
         action="append",

@@ -12,11 +12,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from kveraser_core.cli.text import load
 from kveraser_core.documents import Document
-from kveraser_core.documents.spans import Span, find_text
+from kveraser_core.documents.spans import Span
 from kveraser_core.methods import get_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.answers import FIGURES, Answer, figures
+from kveraser_core.sessions.passages import FoundPassage
 from kveraser_core.sessions.session import DocumentSession
 
 
@@ -26,9 +27,9 @@ def run(options: argparse.Namespace) -> None:
         get_method(name)
     sampling = Sampling(options.temperature, options.top_p, options.max_tokens, tuple(options.stop), options.seed)
     document = load(options)
+    found = [FoundPassage.of(document.text, passage, options.whole_words) for passage in options.erase]
     spans = [Span(*pair) for pair in options.erase_range]
-    for passage in options.erase:
-        spans += find_text(document.text, passage)
+    spans += [span for passage in found for span in passage.spans]
     session = _read(options, document)
     session.mark(spans)
     methods = options.method or (
@@ -39,12 +40,14 @@ def run(options: argparse.Namespace) -> None:
     else:
         answers = list(session.compare(options.question, methods, sampling=sampling))
     if options.json:
-        print(json.dumps(as_json(session, options.question, answers), ensure_ascii=False, indent=2))
+        print(json.dumps(as_json(session, options.question, answers, found), ensure_ascii=False, indent=2))
     else:
-        _print_tables(session, answers)
+        _print_tables(session, answers, found)
 
 
-def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> dict[str, object]:
+def as_json(
+    session: DocumentSession, question: str, answers: list[Answer], found: list[FoundPassage]
+) -> dict[str, object]:
     """The object that `--json` prints; docs/cli.md documents it. Times are seconds, `kl` nats a token."""
     eraser = session.backbone.eraser
     return {
@@ -62,6 +65,7 @@ def as_json(session: DocumentSession, question: str, answers: list[Answer]) -> d
             }
             for span in session.spans
         ],
+        "passages": [passage.as_json(session) for passage in found],
         "question": question,
         "methods": [
             {
@@ -104,10 +108,12 @@ def _stream(session: DocumentSession, question: str, method: str, sampling: Samp
     return answer
 
 
-def _print_tables(session: DocumentSession, answers: list[Answer]) -> None:
+def _print_tables(session: DocumentSession, answers: list[Answer], found: list[FoundPassage]) -> None:
     out = Console(highlight=False, markup=False)
     erased = ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
     out.print(f"{session.document.title}: {session.tokens:,} tokens in context, erased: {erased}")
+    for passage in found:
+        out.print(*passage.sentences(session), soft_wrap=True)
     table = Table(box=SIMPLE, pad_edge=False, padding=0)
     table.add_column("method", no_wrap=True)
     for column in FIGURES:

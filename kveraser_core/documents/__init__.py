@@ -12,7 +12,8 @@ from kveraser_core.documents.errors import (
     NotADocument,
     ScannedDocument,
 )
-from kveraser_core.documents.spans import Span, SpanError, find_text
+from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.spans import Span, SpanError
 
 __all__ = [
     "MAX_BYTES",

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kveraser_core.documents.differences import differences
+from kveraser_core.documents.finding import find_text
 from kveraser_core.documents.index import Index, Progress
-from kveraser_core.documents.spans import Span, SpanError, find_text, merge_spans
+from kveraser_core.documents.spans import Span, SpanError, merge_spans
 
 CUT_OFF = 0.8
 """Cosine from which a window counts as similar. On the samples, passages about the very fact that an erased

@@ -4,11 +4,9 @@ A span erases every token that touches a highlighted character, so the erased ch
 highlighted ones rounded out to whole tokens. Nothing here knows about models or caches.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from kveraser_core.errors import KVEraserError
 
@@ -93,30 +91,17 @@ def check_span(span: Span, text: str, expected: str | None = None) -> None:
         )
 
 
-def find_text(text: str, passage: str) -> list[Span]:
-    """Every place where `passage` occurs, left to right, none overlapping.
-
-    Any run of white space matches any other, so that a passage copied across line breaks is found.
-    Raises `SpanError` when it is blank or occurs nowhere.
-    """
-    wanted = " ".join(passage.split())
-    if not wanted:
-        raise SpanError("There is no text to look for: give at least one word of the passage.")
-    words = [Span(*match.span()) for match in re.finditer(r"\S+", text)]
-    lengths = (len(word) + 1 for word in words)
-    starts = list(accumulate(lengths, initial=0))[:-1] if words else []
-    joined, found = " ".join(text.split()), []
-
-    def place(at: int) -> int:
-        word = bisect_right(starts, at) - 1
-        return words[word].start + at - starts[word]
-
-    at = joined.find(wanted)
-    while at >= 0:
-        end = at + len(wanted)
-        found.append(Span(place(at), place(end - 1) + 1))
-        at = joined.find(wanted, end)
-    if not found:
-        shown = wanted if len(wanted) <= 60 else wanted[:57] + "..."
-        raise SpanError(f'The document does not contain "{shown}": copy the passage as the document has it.')
-    return found
+def subtract_spans(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """What of `spans` lies in none of `others`, as sorted spans."""
+    left, taken = list[Span](), merge_spans(others)
+    for span in merge_spans(spans):
+        start = span.start
+        for other in taken[bisect_right(taken, span.start, key=lambda other: other.end) :]:
+            if other.start >= span.end:
+                break
+            if other.start > start:
+                left.append(Span(start, other.start))
+            start = other.end
+        if start < span.end:
+            left.append(Span(start, span.end))
+    return left
