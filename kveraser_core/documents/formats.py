@@ -56,9 +56,9 @@ def _pdf(file: File) -> Extract:
 
 
 def _archive(file: File) -> Extract:
-    from kveraser_core.documents.docx import docx_text
+    from kveraser_core.documents.archive import archive_text
 
-    return docx_text(file.data, file.title)
+    return archive_text(file.data, file.title)
 
 
 def _rtf(file: File) -> Extract:
