@@ -138,55 +138,6 @@ word &amp; more.<img src="http://example.invalid/x.png"></p>
 <p>&lt;script&gt; as text</p></body></html>"""
 
 
-def test_html_is_its_visible_text():
-    assert read_document(HTML.encode(), "a.html").text == (
-        "Head line\n\nOne bold word & more.\n\nfirst\nsecond\n\na\n\nin\n\n  kept\n    so\n\n<script> as text"
-    )
-
-
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ("<table><tr><th>k</th><th>v</th></tr><tr><td></td><td> 1 </td></tr></table>", "k\tv\n\t1"),
-        ("one<br>two<br><br>three", "one\ntwo\n\nthree"),
-        ("<p>a <i> b </i> c</p>", "a b c"),
-        ("<template>t</template><noscript>n</noscript><p>kept</p>", "kept"),
-    ],
-)
-def test_html_layout(body, text):
-    assert read_document(f"<html><body>{body}</body></html>".encode(), "a").text == text
-
-
-def test_a_large_flat_or_deep_html_takes_time_in_proportion():
-    data = b"<html><body>" + b"<i>x" * 20_000
-    assert read_document(data, "a.html").text == "x" * 20_000
-
-
-def test_html_in_its_declared_encoding():
-    source = '<html><head><meta charset="gb2312"></head><body><p>忘记这段话</p></body></html>'
-    assert read_document(source.encode("gb2312"), "a.html").text == "忘记这段话"
-
-
-@pytest.mark.parametrize(
-    ("declared", "encoding", "text"),
-    [
-        ("gb2312", "gb18030", "朱镕基"),
-        ("iso-8859-1", "cp1252", "“quoted”"),
-        ("utf-16", "utf-8", "Grüße"),
-        ("nonsense", "utf-8", "Grüße"),
-        ("rot13", "utf-8", "Grüße"),
-    ],
-)
-def test_a_declared_charset_means_what_browsers_take_it_for(declared, encoding, text):
-    source = f"<html><head><meta charset='{declared}'></head><body>{text}</body></html>"
-    assert read_document(source.encode(encoding), "a.html").text == text
-
-
-def test_a_declared_charset_survives_a_bad_byte():
-    source = "<html><head><meta charset='gb2312'></head><body>忘记这段话".encode("gb18030") + b"\xff</body></html>"
-    assert read_document(source, "a.html").text == "忘记这段话\ufffd"
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_text_in_unicode_encodings(encoding):
     text = "Grüße, 世界 👋\n\n# Überschrift"
