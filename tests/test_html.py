@@ -154,9 +154,9 @@ def test_what_is_shown_is_read(head, body):
         ("<select><option>c<option>d</select> <img alt='a cat' src=x>", "c a cat"),
         ("He said <q>yes</q>.", "He said “yes”."),
         ("<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mi>a</mi><mn>2</mn></mfrac></math>", "x²=a/2"),
-        ("<math><semantics><msqrt><mi>x</mi><mn>1</mn></msqrt><annotation>no</annotation></semantics></math>", "√(x1)"),
+        ("<math><semantics><msqrt><mi>x</mi><mn>1</mn></msqrt><annotation>no</annotation></semantics>", "√(x1)"),
         ("<math><munderover><mo>∑</mo><mi>i</mi><mi>n</mi></munderover><mi>i</mi></math>", "∑_iⁿ i"),
-        ("<math><mtable><mtr><mtd>1</mtd><mtd>2</mtd></mtr><mtr><mtd>3</mtd></mtr></mtable>", "[1, 2; 3]"),
+        ("<math><mtable><mtr><mtd>1</mtd><mtd>2</mtd></mtr><mtr><mtd>3</mtd></mtr></math>", "[1, 2; 3]"),
     ],
 )  # fmt: skip
 def test_what_elements_say(body, text):
