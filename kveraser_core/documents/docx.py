@@ -1,99 +1,87 @@
-"""The text of a Word document."""
+"""The text of a Word document: headers, body with notes, endnotes, footers."""
 
-import io
-import zipfile
+import re
 from collections.abc import Iterator
 
-from docx.opc.constants import CONTENT_TYPE
-from docx.oxml import parse_xml
-from docx.oxml.ns import qn
-from docx.oxml.xmlchemy import BaseOxmlElement
-from lxml.etree import ErrorTypes, XMLSyntaxError
+from lxml import etree
 
-from kveraser_core.documents.errors import DocumentTooLarge, NotADocument, too_large
-from kveraser_core.documents.formats import Extract
+from kveraser_core.documents.docx_body import Context, notes, read
+from kveraser_core.documents.docx_styles import Numbering, Styles, W
+from kveraser_core.documents.errors import DocumentError
+from kveraser_core.documents.formats import Extract, File, extracted, from_want_of_memory
+from kveraser_core.documents.package import Package, Relation
 
-MAX_XML_BYTES = 64_000_000
-MAX_TAGS = 8_000_000
+_NO_NOTES = {"separator", "continuationSeparator", "continuationNotice"}
 
 
-def docx_text(data: bytes, title: str) -> Extract:
-    """Headings, paragraphs, list items and tables in order. Reads the main part only, and its size before it.
+def docx_text(package: Package, main: str) -> Extract:
+    """What a reader sees of the document whose main part is `main`. Headers and footers are read once each.
 
     Raises a `DocumentError` or, in a broken file, anything.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if not any(name.startswith("word/") for name in archive.namelist()):
-            raise NotADocument(
-                f"{title} is a ZIP archive and not a Word document: give a PDF, DOCX, HTML or text file."
-            )
-        types = _tree(_part(archive, "[Content_Types].xml", title), title)
-        main = [
-            entry.get("PartName") for entry in types if entry.get("ContentType") == CONTENT_TYPE.WML_DOCUMENT_MAIN
-        ]
-        if not main:
-            raise NotADocument(f"{title} is a Word file with macros or a template: save it as DOCX or PDF.")
-        body = _tree(_part(archive, (main[0] or "word/document.xml").lstrip("/"), title), title).find(qn("w:body"))
-    return Extract(["\n\n".join(_docx_blocks(body))], [])
+    relations = package.relations(main)
+    parts = _Parts(package, relations)
+    styles = Styles(parts.tree("styles"))
+    context = Context(styles, Numbering(parts.tree("numbering"), styles), parts.embedded)
+    parts.context = context
+    for kind in ("footnote", "endnote"):
+        root = parts.tree(f"{kind}s")
+        for note in [] if root is None else root.findall(W + kind):
+            if note.get(f"{W}type") not in _NO_NOTES:
+                context.notes[kind, note.get(f"{W}id", "")] = note
+    body = package.tree(main).find(f"{W}body")
+    if body is None:
+        raise ValueError(f"{main} has no body")
+    blocks = [*parts.beside("header"), *read(body, context), *notes(context.endnotes_due, context)]
+    text = "\n\n".join(blocks + list(parts.beside("footer")))
+    comments = parts.tree("comments")
+    if comments is not None and (count := len(comments.findall(f"{W}comment"))):
+        context.say("The comment was left out." if count == 1 else f"The {count} comments were left out.")
+    for form in sorted(context.numbering.unknown):
+        context.say(f"Numbers that Word shows in the form {form[:60]} are shown in digits.")
+    return Extract([text], list(context.said))
 
 
-def _part(archive: zipfile.ZipFile, name: str, title: str) -> bytes:
-    size = archive.getinfo(name).file_size
-    if size > MAX_XML_BYTES:
-        raise DocumentTooLarge(
-            f"{title} unpacks to {size:,} bytes and the limit is {MAX_XML_BYTES:,}: give a part of it."
-        )
-    return archive.read(name)
+class _Parts:
+    """The parts that the main part names, by their kind."""
 
+    context: Context
 
-def _tree(xml: bytes, title: str) -> BaseOxmlElement:
-    if (tags := xml.count(b"<")) > MAX_TAGS:
-        raise too_large(title, tags, MAX_TAGS, "tags")
-    try:
-        return parse_xml(xml)
-    except XMLSyntaxError as error:
-        if error.code == ErrorTypes.ERR_NO_MEMORY:
-            raise MemoryError from error
-        raise
+    def __init__(self, package: Package, relations: dict[str, Relation]) -> None:
+        self._package, self._relations = package, relations
 
+    def tree(self, kind: str) -> etree._Element | None:
+        part = next((one.part for one in self._relations.values() if one.kind == kind and one.part), None)
+        return self._package.tree(part) if part else None
 
-_PARAGRAPH, _TABLE, _ROW, _CELL, _RUN = (qn(f"w:{name}") for name in ("p", "tbl", "tr", "tc", "r"))
-_WRAPPERS = {
-    qn(f"w:{name}")
-    for name in (
-        "sdt",
-        "sdtContent",
-        "customXml",
-        "smartTag",
-        "ins",
-        "moveTo",
-        "hyperlink",
-        "fldSimple",
-        "dir",
-        "bdo",
-    )
-}
+    def beside(self, kind: str) -> Iterator[str]:
+        """The text of each header or footer, each text once."""
+        seen = set()
+        for relation in self._relations.values():
+            if relation.kind == kind and relation.part:
+                text = "\n".join(read(self._package.tree(relation.part), self.context))
+                if text and text not in seen:
+                    seen.add(text)
+                    yield text
 
-
-def _within(element: BaseOxmlElement, *tags: str) -> Iterator[BaseOxmlElement]:
-    """The children with these tags, also those inside content controls, links and accepted changes."""
-    for child in element:
-        if child.tag in tags:
-            yield child
-        elif child.tag in _WRAPPERS:
-            yield from _within(child, *tags)
-
-
-def _docx_blocks(parent: BaseOxmlElement) -> Iterator[str]:
-    for block in _within(parent, _PARAGRAPH, _TABLE):
-        if block.tag == _PARAGRAPH:
-            text = "".join(run.text for run in _within(block, _RUN)).strip()
-        else:
-            rows = ("\t".join(map(_docx_cell, _within(row, _CELL))).rstrip() for row in _within(block, _ROW))
-            text = "\n".join(row for row in rows if row)
-        if text:
-            yield text
-
-
-def _docx_cell(cell: BaseOxmlElement) -> str:
-    return " ".join(" ".join(_docx_blocks(cell)).split())
+    def embedded(self, name: str) -> str:
+        """The text of a document of another format in this one."""
+        part = self._relations.get(name, Relation("", None)).part
+        if part is None:
+            self.context.say("An embedded document is not in the file and was left out.")
+            return ""
+        data = self._package.read(part)
+        if re.search(r"\.x?html?$", part, re.IGNORECASE):
+            data = b"<!doctype html>" + data
+        try:
+            extract = extracted(File(data, part))
+            text = "\n\n".join(extract.pages)
+        except Exception as error:
+            if from_want_of_memory(error):
+                raise
+            reason = str(error) if isinstance(error, DocumentError) else f"{part} is damaged."
+            self.context.say(f"An embedded document was left out: {reason}")
+            return ""
+        for warning in extract.warnings:
+            self.context.say(f"In the embedded document {part}: {warning}")
+        return text.strip()

@@ -17,7 +17,7 @@ from kveraser_core.documents.errors import (
     too_large,
 )
 from kveraser_core.documents.invisible import without_invisible
-from kveraser_core.documents.kinds import is_html, is_pdf, is_rtf, is_zip, refuse_other_kinds
+from kveraser_core.documents.kinds import is_html, is_mail, is_pdf, is_rtf, is_zip, refuse_other_kinds
 
 MAX_CHARACTERS = 5_000_000
 PAGE_BREAK = "\n\n"
@@ -58,15 +58,21 @@ def _pdf(file: File) -> Extract:
 
 
 def _archive(file: File) -> Extract:
-    from kveraser_core.documents.docx import docx_text
+    from kveraser_core.documents.archive import archive_text
 
-    return docx_text(file.data, file.title)
+    return archive_text(file.data, file.title)
 
 
 def _rtf(file: File) -> Extract:
     from kveraser_core.documents.rtf import rtf_text
 
     return rtf_text(file.data, file.title)
+
+
+def _mail(file: File) -> Extract:
+    from kveraser_core.documents.mail import mail_text
+
+    return mail_text(file.data, file.title)
 
 
 def _text(file: File) -> Extract:
@@ -88,6 +94,7 @@ _PARSED: tuple[tuple[Callable[[bytes], bool], Callable[[File], Extract]], ...] =
     (is_pdf, _pdf),
     (is_zip, _archive),
     (is_rtf, _rtf),
+    (is_mail, _mail),
 )
 """What each kind of file is read by; whatever is none of them is text, or refused."""
 

@@ -8,7 +8,7 @@ _RAISED = str.maketrans(_PLAIN, "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽�
 _LOWERED = str.maketrans(_PLAIN[:-2], "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
 _KEPT = re.compile(r"\[.*\]|\(.*\)|st|nd|rd|th|ers?|res?|es?|[ºªoa]|[*†‡§¶®©℠™°′″\s]*|TM|SM", re.DOTALL)
 """What means the same when it is not raised: a mark of a note, an ordinal's ending, a trade mark."""
-_ONE = re.compile(r"-?\w+(?:[.,]\w+)*|[^\W\d_]?\S")
+_ONE = re.compile(r"-?\d+(?:[.,]\d+)*|[^\W\d_]+|\S[\u0300-\u036f]?")
 
 
 def raised(text: str) -> str:
