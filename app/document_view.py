@@ -19,7 +19,7 @@ class DocumentView(Widget):
     whenever the page is opened: so `doc` and `pages` are none.
     """
 
-    scripts = ("finding", "reading", "selecting")
+    scripts = ("folding", "searching", "finding", "reading", "selecting")
     styles = ("document",)
 
     def __init__(self, value: Any = None, **options: Any) -> None:

@@ -10,6 +10,10 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from app.texts import STATIC, WORDS
+from kveraser_core.documents.folding import RULES
+
+_GIVEN = {"common": ("WORDS", WORDS), "folding": ("RULES", RULES)}
+"""The constant that a script is given."""
 
 
 class Widget(gr.HTML):
@@ -19,15 +23,22 @@ class Widget(gr.HTML):
     styles: ClassVar[tuple[str, ...]] = ("panel",)
 
     def __init__(self, value: Any = None, **options: Any) -> None:
-        words = json.dumps(WORDS, ensure_ascii=False)
-        scripts = [_static(f"{name}.js") for name in ("common", *self.scripts)]
+        scripts = [_script(name) for name in ("common", *self.scripts)]
         options = {
             "html_template": '<div class="root"></div>',
             "css_template": "\n".join(_static(f"{name}.css") for name in self.styles),
-            "js_on_load": "\n".join([f"const WORDS = {words};", *scripts, "watch('value', draw);", "draw();"]),
+            "js_on_load": "\n".join([*scripts, "watch('value', draw);", "draw();"]),
             **options,
         }
         super().__init__(value=value, **options)
+
+
+def _script(name: str) -> str:
+    script = _static(f"{name}.js")
+    if name not in _GIVEN:
+        return script
+    constant, value = _GIVEN[name]
+    return f"const {constant} = {json.dumps(value)};\n{script}"
 
 
 def _static(name: str) -> str:

@@ -17,13 +17,13 @@ page.type = 'number';
 page.min = 1;
 const pageCount = make('span', '', '', pageBox);
 
+let folded = fold('');
+let foldedOf = '';
+
 function find() {
-  const wanted = search.value.toLowerCase();
-  const text = (props.doc || '').toLowerCase();
-  hits = [];
-  if (wanted && text.length === props.doc.length)
-    for (let at = text.indexOf(wanted); at >= 0 && hits.length < 2000; at = text.indexOf(wanted, at + wanted.length))
-      hits.push([at, at + wanted.length]);
+  const text = props.doc || '';
+  if (foldedOf !== text) [folded, foldedOf] = [fold(text), text];
+  hits = places(text, folded, search.value, 2000);
   goToHit(0);
 }
 
