@@ -34,7 +34,7 @@ def test_other_weights_are_not_taken_for_eight_bit():
     spoiled = multiples()
     spoiled[30, 70] = spoiled[30, 67] * 1.5 / 127  # between two levels
     assert eight_bit(spoiled) is None
-    assert eight_bit(multiples().float()) is None
+    assert eight_bit(multiples().half()) is None
     assert eight_bit(multiples()[:, :100]) is None
 
 
@@ -54,5 +54,12 @@ def test_other_weights_are_not_taken_for_four_bit():
     spoiled = levelled()
     spoiled[5, 8] *= 1.1
     assert four_bit(spoiled) is None
-    assert four_bit(levelled().float()) is None
+    assert four_bit(levelled().half()) is None
     assert four_bit(levelled()[:, :96]) is None
+
+
+def test_the_same_levels_are_found_in_fp32():
+    for find, weight in ((eight_bit, multiples()), (four_bit, levelled())):
+        narrow, wide = find(weight), find(weight.float())
+        assert wide is not None
+        assert (narrow.levels == wide.levels).all()

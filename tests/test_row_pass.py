@@ -21,8 +21,8 @@ from tests.test_quantised import levelled, multiples
 SIZES = {"intermediate_size": 128, "max_position_embeddings": 2048}
 
 
-def quantised(model):
-    """`model` in bf16, its layers' weights of four bits and its output embedding's of eight."""
+def quantised(model, dtype=torch.bfloat16):
+    """`model` in `dtype`, rounded to bf16, its layers' weights of four bits and its output embedding's of eight."""
     head = model.lm_head.weight
     head.data = multiples(*head.shape)
     for layer in model.model.layers:
@@ -30,15 +30,15 @@ def quantised(model):
             weight = layer.get_submodule(name).weight
             weight.data = 4 * levelled(*weight.shape)
     for weight in model.parameters():  # and not the frequencies of positions, which stay in fp32
-        weight.data = weight.data.bfloat16()
+        weight.data = weight.data.bfloat16().to(dtype)
     return model
 
 
-@pytest.fixture
-def quick(tokenizer, monkeypatch):
+@pytest.fixture(params=[torch.bfloat16, torch.float32], ids=str)
+def quick(tokenizer, monkeypatch, request):
     """A model of quantised weights and, of the same weights, one in fp32 that only transformers reads."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    model = quantised(tiny_model("llama", **SIZES))
+    model = quantised(tiny_model("llama", **SIZES), request.param)
     exact = tiny_model("llama", "sdpa", **SIZES)
     exact.load_state_dict({name: weight.float() for name, weight in model.state_dict().items()})
     return Backbone(model, tokenizer, "tiny"), exact
@@ -94,6 +94,19 @@ def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces)
         assert close(read.values[:, :, -2:], other.values[:, :, -2:])
 
 
+def test_the_model_stays_as_it_was_and_the_cache_takes_two_bytes_a_number(quick):
+    backbone, exact = quick
+    before = {name: weight.clone() for name, weight in backbone.model.state_dict().items()}
+    cache = backbone.new_cache(8)
+    backbone.encode([5, 6, 7], cache, num_outputs=0)
+    for token in (8, 9):
+        backbone.logits(backbone.encode([token], cache, num_outputs=1))
+    assert all(torch.equal(weight, before[name]) for name, weight in backbone.model.state_dict().items())
+    config = exact.config
+    numbers = 2 * 8 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    assert cache.memory_bytes == 2 * numbers
+
+
 def test_a_full_cache_says_so_and_keeps_what_it_has(quick):
     backbone, _ = quick
     cache = backbone.new_cache(5)
@@ -143,7 +156,7 @@ def test_models_that_the_kernels_do_not_know_are_left_alone():
         return RowPass.of(model, Turns.of(model))
 
     assert of(tiny_model("llama", **SIZES).bfloat16()) is None  # weights of any value
-    assert of(quantised(tiny_model("llama", **SIZES)).float()) is None
+    assert of(quantised(tiny_model("llama", **SIZES), torch.float16)) is None
     wide = quantised(tiny_model("llama", **SIZES))
     wide.lm_head.weight.data = torch.randn(420, 64).bfloat16()
     assert of(wide) is None

@@ -54,8 +54,9 @@ class ModelSize:
     """The sizes of a decoder that decide what a pass costs.
 
     `projections` are the elements of all layers' matrices, `head` those of the output embedding,
-    `adapter` those of the eraser's LoRA matrices; `width` is the bytes of one element. A pass of one token
-    reads the projections as `row_bytes`, its logits the output embedding as `head_bytes`.
+    `adapter` those of the eraser's LoRA matrices; `width` is the bytes of one element, `state_width` those of one
+    of a key or value. A pass of one token reads the projections as `row_bytes`, its logits the output embedding as
+    `head_bytes`.
     """
 
     layers: int
@@ -66,6 +67,7 @@ class ModelSize:
     head: int
     adapter: int
     width: int
+    state_width: int
     row_bytes: int
     head_bytes: int
 
@@ -89,6 +91,7 @@ class ModelSize:
             head=head,
             adapter=sum(weight.numel() for weight in lora),
             width=width,
+            state_width=backbone.engine.cache_dtype.itemsize,
             row_bytes=backbone.engine.row_bytes or projections * width,
             head_bytes=backbone.engine.head_bytes or head * width,
         )
@@ -96,7 +99,7 @@ class ModelSize:
     @property
     def token_bytes(self) -> int:
         """Bytes of one token's keys and values in all layers."""
-        return 2 * self.layers * self.kv_heads * self.head_dim * self.width
+        return 2 * self.layers * self.kv_heads * self.head_dim * self.state_width
 
     def reading(self, blocks: Sequence[Block], logits: int = 0, adapted: int = 0) -> Work:
         """One pass of `blocks`, with the logits of `logits` tokens and `adapted` tokens run with the eraser on."""

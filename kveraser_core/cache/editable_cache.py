@@ -39,8 +39,8 @@ class Slots:
 class EditableCache(Cache):
     """A cache of at most `capacity` tokens for one sequence (batch size 1) of one model."""
 
-    def __init__(self, rotation: KeyRotation, layers: int, capacity: int) -> None:
-        self.editable = [EditableLayer(number, capacity) for number in range(layers)]
+    def __init__(self, rotation: KeyRotation, layers: int, capacity: int, kept: torch.dtype | None = None) -> None:
+        self.editable = [EditableLayer(number, capacity, kept) for number in range(layers)]
         super().__init__(layers=list(self.editable))
         self.rotation = rotation
         self.capacity = capacity
@@ -49,13 +49,16 @@ class EditableCache(Cache):
         self._position_lead = 0
 
     @classmethod
-    def of(cls, model: PreTrainedModel, capacity: int) -> "EditableCache":
-        """An empty cache for `model`; buffers are allocated on each layer's device at its first token."""
-        return cls(KeyRotation.of(model), model.config.num_hidden_layers, capacity)
+    def of(cls, model: PreTrainedModel, capacity: int, kept: torch.dtype | None = None) -> "EditableCache":
+        """An empty cache for `model`; buffers are allocated on each layer's device at its first token.
+
+        Keys and values are kept in the dtype `kept`, by default in the model's.
+        """
+        return cls(KeyRotation.of(model), model.config.num_hidden_layers, capacity, kept)
 
     def another(self, capacity: int) -> "EditableCache":
         """An empty cache for the same model."""
-        return EditableCache(self.rotation, len(self.editable), capacity)
+        return EditableCache(self.rotation, len(self.editable), capacity, self.editable[0].kept)
 
     @contextmanager
     def lent(self, ids: Sequence[int]) -> Iterator["EditableCache"]:

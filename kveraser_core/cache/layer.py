@@ -41,14 +41,17 @@ class Loan:
 
 
 class EditableLayer(CacheLayerMixin):
-    """One layer's keys and values: `[1, kv_heads, capacity, head_dim]` each, `length` slots filled."""
+    """One layer's keys and values: `[1, kv_heads, capacity, head_dim]` each, `length` slots filled.
+
+    They are kept in the dtype `kept`, by default in that of the first that come.
+    """
 
     is_sliding = False
     is_croppable = True
 
-    def __init__(self, number: int, capacity: int) -> None:
+    def __init__(self, number: int, capacity: int, kept: torch.dtype | None = None) -> None:
         super().__init__()
-        self.number, self.capacity = number, capacity
+        self.number, self.capacity, self.kept = number, capacity, kept
         self.length = 0
         self.view: AttentionView | None = None
         self.targets: Tensor | None = None
@@ -56,7 +59,7 @@ class EditableLayer(CacheLayerMixin):
 
     def lent(self, loan: Loan) -> "EditableLayer":
         """A layer of its own over the same slots."""
-        layer = EditableLayer(self.number, self.capacity)
+        layer = EditableLayer(self.number, self.capacity, self.kept)
         layer.dtype, layer.device = self.dtype, self.device
         layer.key_buffer, layer.value_buffer = self.key_buffer, self.value_buffer
         layer.is_initialized = True
@@ -64,14 +67,14 @@ class EditableLayer(CacheLayerMixin):
         return layer
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        self.dtype, self.device = key_states.dtype, key_states.device
+        self.dtype, self.device = self.kept or key_states.dtype, key_states.device
         shape = (*key_states.shape[:2], self.capacity, key_states.shape[3])
         try:
             with torch.inference_mode(False):
                 self.key_buffer = torch.empty(shape, dtype=self.dtype, device=self.device)
                 self.value_buffer = torch.empty(shape, dtype=self.dtype, device=self.device)
         except RuntimeError as error:
-            wanted = key_states.shape[1] * key_states.shape[3] * self.capacity * key_states.element_size() * 2
+            wanted = key_states.shape[1] * key_states.shape[3] * self.capacity * self.dtype.itemsize * 2
             raise OutOfMemory(
                 f"There is no memory left for a cache of {self.capacity:,} tokens "
                 f"({wanted / 2**20:,.0f} MB a layer): load fewer pages or close another document."
@@ -90,8 +93,8 @@ class EditableLayer(CacheLayerMixin):
         if self.view:
             key_states = self.view.stored(key_states, self.number)
         if self.targets is not None:
-            self.key_buffer[:, :, self.targets] = key_states
-            self.value_buffer[:, :, self.targets] = value_states
+            self.key_buffer[:, :, self.targets] = key_states.to(self.dtype)
+            self.value_buffer[:, :, self.targets] = value_states.to(self.dtype)
             keys, values = self.filled()
             return viewed(keys, self.view), values
         start, end = self.extend(key_states.shape[2])

@@ -109,6 +109,7 @@ def _has_fast_parts(query: Tensor) -> bool:
 
 
 def _expanded(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    key, value = key.to(query.dtype), value.to(query.dtype)
     groups = query.shape[1] // key.shape[1]
     return key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
 

@@ -1,7 +1,7 @@
 """Attention to a range of the keys, with the log-sum-exp that lets ranges be merged.
 
 By PyTorch's flash kernel for CPUs, or on any device by two plain products. Query heads that share a key head are rows
-of one product, so that keys and values are neither copied nor expanded.
+of one product, so that keys and values are neither copied nor expanded, but for those that are kept in another dtype.
 """
 
 import torch
@@ -20,6 +20,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, own: int = 0
     `query` is `[1, heads, n, dim]`, `key` and `value` are `[1, kv_heads, length, dim]` with `heads` a
     multiple of `kv_heads`; `own` is 0 or n.
     """
+    key, value = key.to(query.dtype), value.to(query.dtype)
     new, past = query.shape[2], key.shape[2] - own
     if new == 1 or not own:
         return [_unmasked(query, key, value, scale)]
@@ -33,6 +34,7 @@ def attend_up_to(query: Tensor, key: Tensor, value: Tensor, scale: float, seen: 
     """Attention of query i to the first `seen[i]` keys: more than the query before it, the last one to all."""
     if int(seen[0]) == key.shape[2] - len(seen) + 1:  # one more key a row
         return attend(query, key, value, scale, own=len(seen))
+    key, value = key.to(query.dtype), value.to(query.dtype)
     unseen = torch.arange(key.shape[2]) >= seen[:, None]
     bias = torch.zeros(unseen.shape, dtype=query.dtype).masked_fill_(unseen, -torch.inf)
     return [_flash(query, key, value, 0.0, False, attn_mask=bias[None, None], scale=scale)]
@@ -46,6 +48,7 @@ def attend_anywhere(
     A query that sees none of them gets a weight of 0 when parts are merged. Queries are taken in blocks, so that the
     scores stay within some 256 MB.
     """
+    key, value = key.to(query.dtype), value.to(query.dtype)
     heads, length = key.shape[1], key.shape[2]
     block = max(_MOST_SCORES // (query.shape[1] * length), 1)
     outs, sums = [], []

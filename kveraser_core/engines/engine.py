@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -32,6 +33,9 @@ class Engine(ABC):
     """Bytes of the layers' weights that a pass of one token reads, where that is not what longer passes read."""
     head_bytes: int | None = None
     """Bytes of the output embedding that the logits of one token read, where that is not what more tokens' read."""
+
+    cache_dtype: torch.dtype
+    """In which dtype keys and values are kept."""
 
     @abstractmethod
     def forward(self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int) -> Tensor:

@@ -41,6 +41,7 @@ class TorchEngine(Engine):
         self._layers = [_Layer(layer, number, linear) for number, layer in enumerate(decoder.layers)]
         self._head = (packed if worth else _as_it_is)(model.get_output_embeddings())
         self._eraser: list[LowRank] | None = None
+        self.cache_dtype = model.dtype
 
     def use_eraser(self, eraser: LowRankWeights) -> None:
         self._eraser = [layer.low_rank(eraser) for layer in self._layers]

@@ -120,7 +120,7 @@ class Backbone:
 
     def new_cache(self, capacity: int) -> EditableCache:
         """An empty cache for at most `capacity` tokens."""
-        return EditableCache.of(self.model, capacity)
+        return EditableCache.of(self.model, capacity, self.engine.cache_dtype)
 
     def tokenize(self, text: str) -> tuple[list[int], TokenMap]:
         """`text` as data: special tokens in it are spelled out, never acted on."""

@@ -28,5 +28,5 @@ def document_bytes(backbone: Backbone, tokens: int) -> int:
     config = backbone.model.config
     heads = config.num_key_value_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    a_token = 2 * config.num_hidden_layers * heads * width * backbone.model.dtype.itemsize
+    a_token = 2 * config.num_hidden_layers * heads * width * backbone.engine.cache_dtype.itemsize
     return capacity_for(backbone, tokens) * a_token

@@ -20,6 +20,7 @@ class CpuEngine(Engine):
     """What of a model the kernels know; at least one of both passes is there."""
 
     name = "cpu"
+    cache_dtype = torch.bfloat16
 
     def __init__(self, model: PreTrainedModel, rows: RowPass | None, blocks: BlockPass | None) -> None:
         self._model, self.rows, self.blocks = model, rows, blocks
@@ -37,7 +38,7 @@ class CpuEngine(Engine):
 
     def warm_up(self) -> None:
         """The first time on a machine it takes some 30 seconds to compile the kernels, later half of one."""
-        cache = EditableCache.of(self._model, 3)
+        cache = EditableCache.of(self._model, 3, self.cache_dtype)
         self.forward([Segment([0, 0])], cache, 1)
         self.logits(self.forward([Segment([0])], cache, 1))
 

@@ -41,7 +41,7 @@ class EightBit:
 
 
 def four_bit(weight: Tensor) -> FourBit | None:
-    """The four-bit form of `weight`, `[out, in]` in bf16 on the CPU; `None` where it has none."""
+    """The four-bit form of `weight`, `[out, in]` in bf16 or fp32 on the CPU; `None` where it has none."""
     if weight.shape[1] % (2 * GROUP) or not _may_be_quantised(weight):
         return None
     if _evenly_spaced(weight[:_SAMPLE]) is None:  # spares other models the conversion of all their weights
@@ -56,7 +56,7 @@ def four_bit(weight: Tensor) -> FourBit | None:
 
 
 def eight_bit(weight: Tensor) -> EightBit | None:
-    """The eight-bit form of `weight`, `[out, in]` in bf16 on the CPU; `None` where it has none."""
+    """The eight-bit form of `weight`, `[out, in]` in bf16 or fp32 on the CPU; `None` where it has none."""
     if weight.shape[1] % (2 * GROUP) or not _may_be_quantised(weight):
         return None
     if _multiples(weight[:_SAMPLE]) is None:
@@ -70,7 +70,7 @@ def eight_bit(weight: Tensor) -> EightBit | None:
 
 
 def _may_be_quantised(weight: Tensor) -> bool:
-    return weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
+    return weight.dtype in (torch.bfloat16, torch.float32) and weight.device.type == "cpu"
 
 
 def _groups(weight: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class RowPass:
             layer.extend(1)
         ranges = view.ranges if view else ALL_SLOTS
         ends = [(part.start, slot + 1 if part.end is None else part.end) for part in ranges]
-        row = self._embedding[token_id].float()
+        row = self._embedding[token_id].to(torch.float32, copy=True)
         turns = self._turns.at(torch.tensor([position - part.shift for part in ranges]))
         if cache not in self._buffers:
             self._buffers[cache] = (
