@@ -80,7 +80,7 @@ class Api:
         """Prefill a document from an uploaded file and keep it in memory.
 
         Args:
-            file: the path that POST /gradio_api/upload returned for a PDF, DOCX, HTML, Markdown or text file
+            file: the path that POST /gradio_api/upload returned for a document (PDF, Word, HTML, e-mail, text, ...)
             password: of an encrypted PDF, else empty
         Returns:
             the session id, which the other tools want, with the document's title, pages, characters and tokens

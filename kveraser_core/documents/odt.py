@@ -134,7 +134,7 @@ class _Reader:
         tag = child.tag
         if tag == f"{T}s":
             count = child.get(f"{T}c", "1")
-            return " " * (min(int(count), 1000) if count.isdigit() else 1)
+            return " " * (min(int(count), 1000) if count.isdecimal() else 1)
         if tag in {f"{T}tab", f"{T}line-break"}:
             return "\t" if tag == f"{T}tab" else "\n"
         if tag == f"{T}note":
