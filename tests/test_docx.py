@@ -128,6 +128,7 @@ def test_headers_and_footers_are_read_once_each():
         header2=paragraph("Top"),
         header3=paragraph("First page"),
         footer=paragraph("Page 1"),
+        footer2=paragraph("7"),
     )
     assert found == "Top\n\nFirst page\n\nBody.\n\nPage 1"
 

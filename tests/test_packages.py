@@ -53,6 +53,8 @@ NUMBERED = (
          "</text:list>",
          "1. x\n\nc) y\n\n2. z"),
         ("<text:list><text:list-item><text:p>x</text:p></text:list-item></text:list>", "- x"),
+        ("<text:list text:style-name='L'><text:list-item><text:list><text:list-item><text:p>y</text:p>"
+         "</text:list-item></text:list></text:list-item></text:list>", "c) y"),
         ("<text:p>One<text:note text:note-class='footnote'><text:note-citation>1</text:note-citation><text:note-body>"
          "<text:p>The note.</text:p></text:note-body></text:note>.</text:p><text:p>Two.</text:p>",
          "One[1].\n\n[1] The note.\n\nTwo."),
