@@ -78,7 +78,7 @@ class Api:
         """Prefill a document from an uploaded file and keep it in memory.
 
         Args:
-            file: the path that POST /gradio_api/upload returned for a PDF, DOCX, HTML, Markdown or text file
+            file: the path that POST /gradio_api/upload returned for a document (PDF, Word, HTML, e-mail, text, ...)
             password: of an encrypted PDF, else empty
             encoding: of a text or HTML file, if it is not what it is taken for, else empty
         Returns:

@@ -27,7 +27,7 @@ from kveraser_core.documents import formats as document_formats
 from kveraser_core.documents import process as document_process
 from kveraser_core.documents.formats import is_html, parse
 from kveraser_core.errors import KVEraserError
-from tests.hostile import docx_files, pdf_files, text_files
+from tests.hostile import docx_files, other_files, pdf_files, text_files
 from tests.test_documents import HTML, pdf, word
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,9 @@ def test_importing_the_reader_imports_no_parser():
     loaded = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert not {"torch", "numpy", "pypdf", "lxml", "docx", "bs4", "charset_normalizer"} & set(loaded.split())
+    assert not {"torch", "numpy", "pypdf", "lxml", "bs4", "openpyxl", "charset_normalizer", "webencodings"} & set(
+        loaded.split()
+    )
 
 
 def test_text_needs_no_child(child):
@@ -98,6 +100,8 @@ def test_text_needs_no_child(child):
         pdf_files.FILES["60 MB of text"],
         docx_files.FILES["63 MB of empty paragraphs"],
         text_files.FILES["page a million deep"],
+        other_files.FILES["RTF of 4 million words"],
+        other_files.FILES["a book whose spine is a million"],
     ],
 )
 def test_files_that_took_minutes_end_in_a_sentence(build, monkeypatch):

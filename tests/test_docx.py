@@ -1,7 +1,7 @@
 import docx
 import pytest
 
-from kveraser_core.documents import DamagedDocument, DocumentTooLarge, EmptyDocument, EncryptedDocument, NotADocument
+from kveraser_core.documents import DamagedDocument, DocumentTooLarge, EmptyDocument, NotADocument
 from kveraser_core.documents.formats import parse
 from tests.hostile.docx_files import TYPES, archive, flagged
 from tests.test_documents import saved, word
@@ -28,7 +28,7 @@ def test_archives_that_are_not_word_documents():
         parse(archive({"xl/workbook.xml": "<x/>"}), "a.docx")
     with pytest.raises(DamagedDocument):
         parse(archive({"word/document.xml": "<broken"}), "a.docx")
-    with pytest.raises(EncryptedDocument, match="a package with a password"):
+    with pytest.raises(NotADocument, match="an archive with a password"):
         parse(flagged(6, 1), "a.docx")
 
 
@@ -128,6 +128,7 @@ def test_headers_and_footers_are_read_once_each():
         header2=paragraph("Top"),
         header3=paragraph("First page"),
         footer=paragraph("Page 1"),
+        footer2=paragraph("7"),
     )
     assert found == "Top\n\nFirst page\n\nBody.\n\nPage 1"
 

@@ -152,6 +152,7 @@ def test_what_is_shown_is_read(head, body):
         ("<textarea>a\n  b</textarea><select><option>c<option selected>d</select>", "a\n  b d"),
         ("a<input type=password value=e>", "a"),
         ("<select><option>c<option>d</select> <img alt='a cat' src=x>", "c a cat"),
+        ("x<a role=doc-noteref><sup>1</sup></a>.<ol><li>Note<a role=doc-backlink>^</a></ol>", "x[1].\n\n1. Note"),
         ("He said <q>yes</q>.", "He said “yes”."),
         ("<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mi>a</mi><mn>2</mn></mfrac></math>", "x²=a/2"),
         ("<math><semantics><msqrt><mi>x</mi><mn>1</mn></msqrt><annotation>no</annotation></semantics>", "√(x1)"),

@@ -5,7 +5,7 @@ import datetime
 import openpyxl
 import pytest
 
-from kveraser_core.documents import DocumentTooLarge, EncryptedDocument, NotADocument
+from kveraser_core.documents import DocumentTooLarge, NotADocument
 from kveraser_core.documents.formats import parse
 from tests import package_files as files
 from tests.hostile.docx_files import archive
@@ -25,7 +25,7 @@ def test_a_book_with_a_chapter_that_is_missing_or_protected():
     assert found.text == "One."
     assert found.warnings == ("The chapter second.xhtml is not in the file and was left out.",)
     parts["META-INF/encryption.xml"] = '<encryption><CipherReference URI="OPS/second.xhtml"/></encryption>'
-    with pytest.raises(EncryptedDocument, match="DRM"):
+    with pytest.raises(NotADocument, match="DRM"):
         parse(archive(parts), "a.epub")
 
 
@@ -53,6 +53,8 @@ NUMBERED = (
          "</text:list>",
          "1. x\n\nc) y\n\n2. z"),
         ("<text:list><text:list-item><text:p>x</text:p></text:list-item></text:list>", "- x"),
+        ("<text:list text:style-name='L'><text:list-item><text:list><text:list-item><text:p>y</text:p>"
+         "</text:list-item></text:list></text:list-item></text:list>", "c) y"),
         ("<text:p>One<text:note text:note-class='footnote'><text:note-citation>1</text:note-citation><text:note-body>"
          "<text:p>The note.</text:p></text:note-body></text:note>.</text:p><text:p>Two.</text:p>",
          "One[1].\n\n[1] The note.\n\nTwo."),

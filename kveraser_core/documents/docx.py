@@ -55,12 +55,12 @@ class _Parts:
         return self._package.tree(part) if part else None
 
     def beside(self, kind: str) -> Iterator[str]:
-        """The text of each header or footer, each text once."""
+        """The text of each header or footer, each text once; a bare number of a page is none."""
         seen = set()
         for relation in self._relations.values():
             if relation.kind == kind and relation.part:
                 text = "\n".join(read(self._package.tree(relation.part), self.context))
-                if text and text not in seen:
+                if any(map(str.isalpha, text)) and text not in seen:
                     seen.add(text)
                     yield text
 

@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Iterator
 
-from kveraser_core.documents.errors import EncryptedDocument
+from kveraser_core.documents.errors import NotADocument
 from kveraser_core.documents.formats import Extract, File, extracted
 from kveraser_core.documents.package import Package
 
@@ -13,7 +13,7 @@ _CHAPTERS = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "
 
 
 def epub_text(package: Package) -> Extract:
-    """The chapters. Raises `EncryptedDocument` for a protected book or, in a broken file, anything."""
+    """The chapters. Raises `NotADocument` for a protected book or, in a broken file, anything."""
     warnings: list[str] = []
     return Extract(["\n\n".join(text for text in _chapters(package, warnings) if text)], warnings)
 
@@ -34,7 +34,7 @@ def _chapters(package: Package, warnings: list[str]) -> Iterator[str]:
             warnings.append(f"The chapter {href[:100]} is not in the file and was left out.")
             continue
         if f'"{part}"' in locked:
-            raise EncryptedDocument(f"{package.title} is a book that is protected (DRM): give one that is not.")
+            raise NotADocument(f"{package.title} is a book that is protected (DRM): give one that is not.")
         extract = extracted(File(package.read(part), part))
         warnings += [f"In the chapter {part}: {warning}" for warning in extract.warnings]
         yield "\n\n".join(extract.pages).strip()

@@ -82,7 +82,7 @@ class _Page:
     def _open(self, tag: Tag) -> bool:
         """Begin what `tag` lays out; whether its content is to be read."""
         name = tag.name
-        if name in NOT_TEXT:
+        if name in NOT_TEXT or tag.get("role") == "doc-backlink":
             return False
         if self._visibility.hides(tag):
             if name != "input" and tag.get_text(strip=True):
@@ -97,6 +97,9 @@ class _Page:
             self._lists.append(_Markers(tag))
         elif name == "li":
             self.flow.marker = self._lists[-1].of(tag) if self._lists else "- "
+        elif _is_mark(tag):
+            self.flow.add("[", True)
+            self._raised += 1
         elif name in _SCRIPTS:
             self._raised += 1
             if self._raised == 1:
@@ -121,6 +124,9 @@ class _Page:
             self.flow.marker = ""
         elif name in _CONTROLS:
             self.flow.part()
+        elif _is_mark(tag):
+            self.flow.add("]", True)
+            self._raised -= 1
         elif name in _SCRIPTS:
             self._raised -= 1
             if self._raised == 0:
@@ -138,6 +144,11 @@ class _Page:
                 self.said[DRAWINGS] = None
         elif text := _REPLACED[name](tag):
             self.flow.add(text, False)
+
+
+def _is_mark(tag: Tag) -> bool:
+    """Whether it is the link to a note, which stands in brackets."""
+    return tag.name == "a" and "noteref" in f"{tag.get('role', '')} {tag.get('epub:type', '')}"
 
 
 def _number(tag: Tag, name: str) -> int | None:

@@ -60,11 +60,11 @@ class _Reader:
         self.said[warning] = None
 
     def beside(self, styles: etree._Element, kind: str) -> Iterator[str]:
-        """The text of each header or footer of the pages, each text once."""
+        """The text of each header or footer of the pages, each text once; a bare number of a page is none."""
         seen = set()
         for element in styles.iter(f"{_STYLE}{kind}", f"{_STYLE}{kind}-left", f"{_STYLE}{kind}-first"):
             text = "\n".join(self.read(element))
-            if text and text not in seen:
+            if any(map(str.isalpha, text)) and text not in seen:
                 seen.add(text)
                 yield text
 
@@ -100,7 +100,8 @@ class _Reader:
         self.lists.begin(element)
         for item in element:
             if item.tag in {f"{T}list-item", f"{T}list-header"}:
-                label = self.lists.label(item) if item.tag == f"{T}list-item" else ""
+                begins = item.tag == f"{T}list-item" and len(item) and item[0].tag in {f"{T}p", f"{T}h"}
+                label = self.lists.label(item) if begins else ""
                 for at, block in enumerate(self._blocks(item)):
                     yield block if at else label + block
         self.lists.end()
@@ -134,7 +135,7 @@ class _Reader:
         tag = child.tag
         if tag == f"{T}s":
             count = child.get(f"{T}c", "1")
-            return " " * (min(int(count), 1000) if count.isdigit() else 1)
+            return " " * (min(int(count), 1000) if count.isdecimal() else 1)
         if tag in {f"{T}tab", f"{T}line-break"}:
             return "\t" if tag == f"{T}tab" else "\n"
         if tag == f"{T}note":

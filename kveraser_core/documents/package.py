@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from kveraser_core.documents.errors import DocumentTooLarge, EncryptedDocument, too_large
+from kveraser_core.documents.errors import DocumentTooLarge, NotADocument, too_large
 
 MAX_XML_BYTES = 64_000_000
 """Bytes unpacked of one package, in all."""
@@ -50,10 +50,10 @@ class Package:
         return name in self._archive.NameToInfo
 
     def read(self, name: str) -> bytes:
-        """The part called `name`. Raises `KeyError`, `DocumentTooLarge` and `EncryptedDocument`."""
+        """The part called `name`. Raises `KeyError`, `DocumentTooLarge` and `NotADocument`."""
         entry = self._archive.getinfo(name)
         if entry.flag_bits & 1:
-            raise EncryptedDocument(f"{self.title} is a package with a password: save it without one.")
+            raise NotADocument(f"{self.title} is an archive with a password: save it without one.")
         self.take(entry.file_size)
         return self._archive.read(name)
 

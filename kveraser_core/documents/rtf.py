@@ -11,9 +11,10 @@ from kveraser_core.documents.scripts import lowered, raised
 _TOKEN = re.compile(
     r"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)"
 )
+_CELL = "\x07"
 _TEXT = {
     "par": "\n\n", "line": "\n", "sect": "\n\n", "page": "\n\n", "column": "\n", "row": "\n", "nestrow": "\n",
-    "tab": "\t", "cell": "\t", "nestcell": "\t", "emdash": "—", "endash": "–", "emspace": " ", "enspace": " ",
+    "tab": "\t", "cell": _CELL, "nestcell": _CELL, "emdash": "—", "endash": "–", "emspace": " ", "enspace": " ",
     "qmspace": " ", "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
     "~": "\xa0", "_": "-", "{": "{", "}": "}", "\\": "\\", "\n": "\n\n", "\r": "\n\n", "\t": "\t",
 }  # fmt: skip
@@ -24,8 +25,9 @@ _SKIPPED = {
     "pntxtb", "pntxta", "ud", "nonshppict", "do", "datastore", "latentstyles", "mmathPr", "background",
     "txfieldinstr",
 }  # fmt: skip
-_READ_THOUGH_STARRED = {"shpinst", "shptxt", "pgdsctbl", "moMath", "moMathPara", "fldrslt", "bkmkref"}
+_READ_THOUGH_STARRED = {"shpinst", "shptxt", "moMath", "moMathPara", "fldrslt", "bkmkref"}
 _ASIDE = {"header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf", "footnote", "shptxt"}
+_BULLET = re.compile("[•·▪◦\\uf000-\\uf0ff]")
 _CHARSETS = {
     0: "cp1252", 77: "mac-roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gb18030", 136: "big5",
     161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251",
@@ -48,7 +50,8 @@ class _Part:
                 done.append(_SCRIPTS[kind](run) if kind in _SCRIPTS else run)
                 run, kind = "", script
             run += piece
-        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", "".join(done))).strip()
+        cells = re.sub(rf"\s*{_CELL}", "\t", "".join(done))
+        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", cells)).strip()
 
 
 class _State(NamedTuple):
@@ -61,6 +64,7 @@ class _State(NamedTuple):
     font: int = 0
     fallback: int = 1
     starred: bool = False
+    label: bool = False
 
 
 class _Reader:
@@ -84,6 +88,8 @@ class _Reader:
             self.to_skip -= dropped
             text = text[dropped:]
         state = self.state
+        if state.label:
+            text = _BULLET.sub("-", text.replace("\t", " ").lstrip(" ") or text[-1:].replace("\t", " "))
         if state.skipped or not text:
             return
         if state.hidden:
@@ -114,12 +120,12 @@ class _Reader:
         elif name == "shptxt":
             self.state = self.stack[-1]
             self.add(f"\n\n{text}\n\n")
-        elif text and text not in self.beside[name[:6]]:
+        elif any(map(str.isalpha, text)) and text not in self.beside[name[:6]]:
             self.beside[name[:6]].append(text)
 
     def control(self, name: str, number: int | None) -> None:
         state, on = self.state, number != 0
-        if name in _SKIPPED or (state.starred and name not in _READ_THOUGH_STARRED):
+        if name in _SKIPPED or (state.starred and name not in _READ_THOUGH_STARRED | _ASIDE):
             if name == "deleted" and not on:
                 return
             if name in _SAID:
@@ -128,6 +134,8 @@ class _Reader:
         elif name in _ASIDE and not state.skipped:
             self.state = state._replace(part=_Part(), script="", starred=False)
             self.opened[len(self.stack)] = name
+        elif name in {"listtext", "pntext"}:
+            self.state = state._replace(label=True)
         elif name == "u" and number is not None:
             self.add(chr(number % 65536))
             self.to_skip = state.fallback

@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.hostile import docx_files, pdf_files, text_files
+from tests import package_files
+from tests.hostile import docx_files, other_files, pdf_files, text_files
 from tests.test_documents import HTML, pdf, word
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,8 @@ TOKENS = (
     b"xref\n", b"BT ", b" Tj ", b" Do ", b"<div>", b"<table>", b"</p>", b"<!--", b"&#xD800;", b"<![CDATA[", b"<w:p>",
     b"<w:tbl>", b"</w:r>", b"PK\x05\x06", b"PK\x01\x02", b"\0", b"\xff", b"\x1b", b"\xed\xa0\x80", b"%PDF-1.7\n",
     b"<html>", b"<meta charset=utf-7>",
+    b"{\\rtf1 ", b"\\footnote ", b"\\bin9999 ", b"Content-Type: ",
+    b"<text:p>", b"<a:p>", b"<m:f>", b"<w:numPr>", b"<math><msup>",
 )  # fmt: skip
 NUMBERS = (b"0", b"-1", b"1", b"65536", b"2147483648", b"99999999999", b"1e99", b"0.0000001", b"9" * 400)
 
@@ -37,6 +40,14 @@ def whole_files() -> dict[str, bytes]:
         "docx": word(),
         "docx with entities": docx_files.laughs(3),
         "docx with tables": docx_files.nested("tbl tr tc", 9, f"<w:p>{docx_files.RUN}</w:p>"),
+        "rtf": other_files.rtf("One {\\b two}\\par{\\footnote note}{\\super 5}\\u8364?\\'e4{\\header a}}"),
+        "letter": other_files.letter(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nText\n--b--\n"),
+        "book": package_files.epub(first="<p>One</p>", second="<p>Two</p>"),
+        "opendocument": package_files.odt(
+            "<text:list><text:list-item><text:p>a</text:p></text:list-item></text:list>"
+        ),
+        "slides": package_files.pptx([package_files.shape("a"), package_files.shape("b")], notes={1: "n"}),
+        "workbook": other_files.workbook('<row><c t="s"><v>0</v></c><c><v>1</v></c></row>'),
         "html": HTML.encode(),
         "page in gb18030": text_files.page(text.encode("gb18030")),
         **{encoding: text.encode(encoding) for encoding in ("utf-8", "gb18030", "utf-16", "utf-32")},
@@ -72,7 +83,7 @@ def _inside(data: bytes, rng: random.Random, other: bytes) -> bytes:
     if zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
-        name = rng.choice(sorted({"[Content_Types].xml", "word/document.xml"} & parts.keys()) or [*parts])
+        name = rng.choice(sorted(parts))
         return docx_files.archive({**parts, name: _altered(parts[name], rng, other)})
     streams = list(re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL))
     if not streams:

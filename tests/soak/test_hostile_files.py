@@ -13,13 +13,13 @@ import pytest
 from kveraser_core.documents import read_document
 from kveraser_core.documents.process import MAX_MEMORY, MAX_SECONDS
 from kveraser_core.errors import KVEraserError
-from tests.hostile import docx_files, pdf_files, text_files
+from tests.hostile import docx_files, other_files, pdf_files, text_files
 from tests.soak.mutations import mutated
 
 SEED, FILES = 20, 5_000
 CRAFTED = [
     pytest.param(build, id=f"{module.__name__.split('.')[-1]}: {name}")
-    for module in (pdf_files, docx_files, text_files)
+    for module in (pdf_files, docx_files, text_files, other_files)
     for name, build in module.FILES.items()
 ]
 TO_START_AND_END = 3
