@@ -31,7 +31,7 @@ from app.work import (
 )
 from app.workspace import AskedTurn, Comparison, PrefillTime
 from kveraser_core.documents import Document, read_document
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, check_span
 from kveraser_core.methods import METHODS, default_method, usable
 from kveraser_core.model.backbone import Backbone

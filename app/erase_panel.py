@@ -14,7 +14,7 @@ from app.turns import Turns
 from app.widgets import conversation, edit_list, painted
 from app.work import find_similar
 from app.workspace import Workspace
-from kveraser_core.documents.similar import Similar
+from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
 

@@ -20,7 +20,7 @@ from app.widgets import cards, conversation, edit_list, painted, status
 from app.work import load
 from app.workspace import PrefillTime, Workspace
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.window import DocumentTooLong, fitting_pages, room_for_document
 

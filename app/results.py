@@ -7,7 +7,7 @@ from app.jobs import Stopped
 from app.work import time_over
 from app.workspace import AskedTurn
 from kveraser_core.documents import Document
-from kveraser_core.documents.similar import Similar
+from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.session import DocumentSession
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from app.texts import STATIC, WORDS
-from kveraser_core.documents.folding import RULES
+from kveraser_core.documents.search.folding import RULES
 
 _GIVEN = {"common": ("WORDS", WORDS), "folding": ("RULES", RULES)}
 """The constant that a script is given."""

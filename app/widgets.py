@@ -10,7 +10,7 @@ from app.document_view import span_data, to_browser
 from app.texts import explain, ran_instead
 from app.widget import Widget
 from app.workspace import AskedTurn, Comparison, Workspace
-from kveraser_core.documents.similar import Similar
+from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.methods import REFERENCE
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.answers import Answer

@@ -12,7 +12,7 @@ from app.store import SessionStore
 from app.texts import WordedError
 from app.workspace import AskedTurn, Comparison, PrefillTime, Workspace
 from kveraser_core.documents import Document
-from kveraser_core.documents.similar import Similar
+from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.documents.spans import Span
 from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.model.backbone import Backbone

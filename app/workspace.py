@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from app.turns import Turns
-from kveraser_core.documents.similar import SimilarFinder
+from kveraser_core.documents.similar.finder import SimilarFinder
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.session import DocumentSession

@@ -38,7 +38,7 @@ from kveraser_core.cache import view as layout
 from kveraser_core.cache.layer import CacheFull
 from kveraser_core.documents import Document, spans
 from kveraser_core.documents import document as documents
-from kveraser_core.documents.similar import Similar, SimilarFinder
+from kveraser_core.documents.similar.finder import Similar, SimilarFinder
 from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import METHODS

@@ -10,7 +10,7 @@ import torch
 from kveraser_core.cache.layer import CacheClosed, OneSequence
 from kveraser_core.cache.view import UnreadableKeys
 from kveraser_core.documents import Document
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import METHODS, UnknownMethod

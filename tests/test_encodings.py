@@ -5,7 +5,7 @@ import pytest
 from kveraser_core.documents import DocumentError, NotADocument, read_document
 from kveraser_core.documents import document as documents
 from kveraser_core.documents import formats as document_formats
-from kveraser_core.documents.labels import codec_named
+from kveraser_core.documents.encoding.labels import codec_named
 
 POLISH = "Czynsz za mieszkanie wynosi osiemset złotych miesięcznie. Najemca spóźni się z zapłatą. "
 GREEK = "Αυτός είναι ο παλιός κανόνας: η επιστροφή είναι δυνατή. "

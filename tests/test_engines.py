@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kveraser_core.documents import Document
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.engines.engine import VARIABLE, EngineError, choose_engine
 from kveraser_core.methods import usable
 from kveraser_core.model.backbone import Backbone

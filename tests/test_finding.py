@@ -11,8 +11,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from kveraser_core.documents import load_document
-from kveraser_core.documents.finding import cut_words, find_passages, find_text
-from kveraser_core.documents.folding import fold
+from kveraser_core.documents.search.finding import cut_words, find_passages, find_text
+from kveraser_core.documents.search.folding import fold
 from kveraser_core.documents.spans import Span, SpanError
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "documents"

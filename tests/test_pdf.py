@@ -21,9 +21,9 @@ from pypdf.generic import (
 from kveraser_core.documents import DamagedDocument, DocumentTooSlow, ScannedDocument, read_document
 from kveraser_core.documents import document as documents
 from kveraser_core.documents.bidi import as_read
-from kveraser_core.documents.finding import find_text
 from kveraser_core.documents.formats import parse
 from kveraser_core.documents.pdf import pages as pdf_pages
+from kveraser_core.documents.search.finding import find_text
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "documents"
 

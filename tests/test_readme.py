@@ -21,7 +21,7 @@ from app import main as app
 from kveraser_core import Answer, Span
 from kveraser_core.cli import main as command_line
 from kveraser_core.cli.question import as_json
-from kveraser_core.documents.near import NearMiss
+from kveraser_core.documents.search.near import NearMiss
 from kveraser_core.methods import METHODS, get_method
 from kveraser_core.sessions.passages import FoundPassage
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kveraser_core.documents import load_document
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.session import DocumentSession
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kveraser_core.documents import load_document
-from kveraser_core.documents.embedding import MOST_TOKENS, embed, token_starts
-from kveraser_core.documents.sentences import sentences
+from kveraser_core.documents.similar.embedding import MOST_TOKENS, embed, token_starts
+from kveraser_core.documents.similar.sentences import sentences
+from kveraser_core.documents.similar.windows import Windows
 from kveraser_core.documents.spans import Span
-from kveraser_core.documents.windows import Windows
 
 ROOT = Path(__file__).parents[1]
 FILES = [ROOT / "README.md", *(file for file in (ROOT / "assets" / "samples").iterdir() if file.suffix != ".json")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kveraser_core.documents import Document
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.methods import UnknownMethod, usable
 from kveraser_core.model.generation import Cancelled, Sampling

@@ -9,10 +9,12 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from kveraser_core.documents import index, load_document, similar
-from kveraser_core.documents.differences import differences
-from kveraser_core.documents.finding import find_text
-from kveraser_core.documents.similar import CUT_OFF, SimilarFinder
+from kveraser_core.documents import load_document
+from kveraser_core.documents.search.finding import find_text
+from kveraser_core.documents.similar import finder as similar
+from kveraser_core.documents.similar import index
+from kveraser_core.documents.similar.differences import differences
+from kveraser_core.documents.similar.finder import CUT_OFF, SimilarFinder
 from kveraser_core.documents.spans import Span
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"

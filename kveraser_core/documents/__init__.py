@@ -12,7 +12,7 @@ from kveraser_core.documents.errors import (
     NotADocument,
     ScannedDocument,
 )
-from kveraser_core.documents.finding import find_text
+from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, SpanError
 
 __all__ = [

@@ -8,9 +8,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kveraser_core.documents.encoding.labels import codec_asked_for
 from kveraser_core.documents.errors import DocumentError, EmptyDocument, too_large
 from kveraser_core.documents.formats import PAGE_BREAK, plain_text
-from kveraser_core.documents.labels import codec_asked_for
 from kveraser_core.documents.process import parse_in_child
 
 MAX_BYTES = 50_000_000

@@ -7,7 +7,8 @@ The parsers of the formats are imported when a file needs them.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from kveraser_core.documents.decoding import byte_order_mark, decoded, no_binary
+from kveraser_core.documents.encoding.decoding import byte_order_mark, decoded, no_binary
+from kveraser_core.documents.encoding.invisible import without_invisible
 from kveraser_core.documents.errors import (
     DocumentError,
     EmptyDocument,
@@ -16,7 +17,6 @@ from kveraser_core.documents.errors import (
     needs_memory,
     too_large,
 )
-from kveraser_core.documents.invisible import without_invisible
 from kveraser_core.documents.kinds import is_html, is_mail, is_pdf, is_rtf, is_zip, refuse_other_kinds
 
 MAX_CHARACTERS = 5_000_000
@@ -58,19 +58,19 @@ def _pdf(file: File) -> Extract:
 
 
 def _archive(file: File) -> Extract:
-    from kveraser_core.documents.archive import archive_text
+    from kveraser_core.documents.office.archive import archive_text
 
     return archive_text(file.data, file.title)
 
 
 def _rtf(file: File) -> Extract:
-    from kveraser_core.documents.rtf import rtf_text
+    from kveraser_core.documents.office.rtf import rtf_text
 
     return rtf_text(file.data, file.title)
 
 
 def _mail(file: File) -> Extract:
-    from kveraser_core.documents.mail import mail_text
+    from kveraser_core.documents.web.mail import mail_text
 
     return mail_text(file.data, file.title)
 
@@ -78,13 +78,13 @@ def _mail(file: File) -> Extract:
 def _text(file: File) -> Extract:
     found = decoded(file.data, file.title, file.encoding)
     if found is None or (not file.encoding and not byte_order_mark(file.data) and is_html(found.text)):
-        from kveraser_core.documents.encodings import unmarked_text
+        from kveraser_core.documents.encoding.encodings import unmarked_text
 
         found = unmarked_text(file.data, file.title)
     text = no_binary(found.text, file.title)
     if not is_html(text):
         return Extract([text], found.warnings, guessed_encoding=found.guessed)
-    from kveraser_core.documents.html import html_text
+    from kveraser_core.documents.web.html import html_text
 
     page = html_text(text, file.title)
     return page._replace(warnings=[*found.warnings, *page.warnings], guessed_encoding=found.guessed)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from kveraser_core.documents.finding import cut_words, find_passages
-from kveraser_core.documents.near import NearMiss, quoted
+from kveraser_core.documents.search.finding import cut_words, find_passages
+from kveraser_core.documents.search.near import NearMiss, quoted
 from kveraser_core.documents.spans import Span, subtract_spans
 from kveraser_core.sessions.session import DocumentSession
 

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.document_view import to_browser
 from app.texts import STATIC
-from kveraser_core.documents.finding import find_text
-from kveraser_core.documents.folding import RULES, fold
+from kveraser_core.documents.search.finding import find_text
+from kveraser_core.documents.search.folding import RULES, fold
 from kveraser_core.documents.spans import SpanError
 from tests.browser.driving import paste
 from tests.test_finding import UNICODE

@@ -12,20 +12,20 @@ import sys
 import traceback
 from collections.abc import Iterator
 
-from kveraser_core.documents import docx as document_docx
-from kveraser_core.documents import encodings as document_encodings
-from kveraser_core.documents import epub as document_epub
-from kveraser_core.documents import html as document_html
-from kveraser_core.documents import mail as document_mail
-from kveraser_core.documents import odt as document_odt
 from kveraser_core.documents import pdf as document_pdf
-from kveraser_core.documents import pptx as document_pptx
-from kveraser_core.documents import rtf as document_rtf
-from kveraser_core.documents import xlsx as document_xlsx
 from kveraser_core.documents.child import answer, limit
+from kveraser_core.documents.encoding import encodings as document_encodings
 from kveraser_core.documents.errors import DocumentError
 from kveraser_core.documents.formats import plain_text
+from kveraser_core.documents.office import docx as document_docx
+from kveraser_core.documents.office import epub as document_epub
+from kveraser_core.documents.office import odt as document_odt
+from kveraser_core.documents.office import pptx as document_pptx
+from kveraser_core.documents.office import rtf as document_rtf
+from kveraser_core.documents.office import xlsx as document_xlsx
 from kveraser_core.documents.process import MAX_MEMORY, MAX_SECONDS
+from kveraser_core.documents.web import html as document_html
+from kveraser_core.documents.web import mail as document_mail
 from tests.hostile import docx_files, other_files, pdf_files, text_files
 from tests.soak.mutations import mutated
 

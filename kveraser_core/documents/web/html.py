@@ -9,11 +9,11 @@ from lxml.etree import ErrorTypes
 
 from kveraser_core.documents.errors import too_large
 from kveraser_core.documents.formats import Extract
-from kveraser_core.documents.html_flow import Flow
-from kveraser_core.documents.html_hidden import NOT_TEXT, Visibility
-from kveraser_core.documents.html_math import equation
 from kveraser_core.documents.numerals import HTML as NUMERALS
 from kveraser_core.documents.scripts import lowered, raised
+from kveraser_core.documents.web.html_flow import Flow
+from kveraser_core.documents.web.html_hidden import NOT_TEXT, Visibility
+from kveraser_core.documents.web.html_math import equation
 
 MAX_TAGS = 1_000_000
 

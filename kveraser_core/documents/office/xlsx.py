@@ -8,7 +8,7 @@ from openpyxl import load_workbook
 from openpyxl.chartsheet import Chartsheet
 
 from kveraser_core.documents.formats import Extract
-from kveraser_core.documents.package import Package
+from kveraser_core.documents.office.package import Package
 
 
 def xlsx_text(package: Package, data: bytes) -> Extract:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 from lxml import etree
 
-from kveraser_core.documents.docx_math import MATH, equation
 from kveraser_core.documents.formats import Extract
 from kveraser_core.documents.numerals import letters, roman
-from kveraser_core.documents.package import Package
+from kveraser_core.documents.office.docx_math import MATH, equation
+from kveraser_core.documents.office.package import Package
 from kveraser_core.documents.scripts import lowered, raised
 
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"

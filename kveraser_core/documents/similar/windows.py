@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from kveraser_core.documents.sentences import sentences
+from kveraser_core.documents.similar.sentences import sentences
 from kveraser_core.documents.spans import Span
 
 _SHORTEST = 16

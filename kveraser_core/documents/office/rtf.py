@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
+from kveraser_core.documents.encoding.labels import codec_named
 from kveraser_core.documents.errors import damaged
 from kveraser_core.documents.formats import Extract
-from kveraser_core.documents.labels import codec_named
 from kveraser_core.documents.scripts import lowered, raised
 
 _TOKEN = re.compile(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from kveraser_core.documents.errors import NotADocument
 from kveraser_core.documents.formats import Extract, File, extracted
-from kveraser_core.documents.package import Package
+from kveraser_core.documents.office.package import Package
 
 _CONTAINER = "META-INF/container.xml"
 _LOCKED = "META-INF/encryption.xml"

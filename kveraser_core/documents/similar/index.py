@@ -7,9 +7,9 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from kveraser_core.documents.embedding import DIMENSIONS, MOST_TOKENS, embed, token_starts
+from kveraser_core.documents.similar.embedding import DIMENSIONS, MOST_TOKENS, embed, token_starts
+from kveraser_core.documents.similar.windows import Windows
 from kveraser_core.documents.spans import Span
-from kveraser_core.documents.windows import Windows
 
 Progress = Callable[[int, int], None]
 _AT_ONCE = 32

@@ -5,9 +5,9 @@ import re
 from bs4.dammit import EncodingDetector
 from charset_normalizer import CharsetMatch, from_bytes
 
-from kveraser_core.documents.decoding import Decoded
+from kveraser_core.documents.encoding.decoding import Decoded
+from kveraser_core.documents.encoding.labels import codec_named
 from kveraser_core.documents.kinds import is_html, not_a_document
-from kveraser_core.documents.labels import codec_named
 
 _TWO_BYTES = ["gb18030", "big5", "cp949", "cp932", "euc_jp"]
 _ONE_BYTE = [

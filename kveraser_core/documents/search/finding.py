@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from unicodedata import category
 
-from kveraser_core.documents.folding import BROKEN, DASH, DROPPED, LINE_BREAK, MARK, SPACE, WIDE, Folded, fold
-from kveraser_core.documents.near import NearMiss, near_misses, quoted
+from kveraser_core.documents.search.folding import BROKEN, DASH, DROPPED, LINE_BREAK, MARK, SPACE, WIDE, Folded, fold
+from kveraser_core.documents.search.near import NearMiss, near_misses, quoted
 from kveraser_core.documents.spans import Span, SpanError
 
 _BLANK = re.compile(f"[{SPACE}{DROPPED}]*")

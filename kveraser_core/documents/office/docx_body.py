@@ -9,11 +9,11 @@ from itertools import groupby
 
 from lxml import etree
 
-from kveraser_core.documents.docx_math import MATH, equation
-from kveraser_core.documents.docx_styles import VAL, Numbering, Styles, W, number, value
 from kveraser_core.documents.numerals import roman
+from kveraser_core.documents.office.docx_math import MATH, equation
+from kveraser_core.documents.office.docx_styles import VAL, Numbering, Styles, W, number, value
+from kveraser_core.documents.office.symbols import is_symbol_font, symbol, without_private
 from kveraser_core.documents.scripts import lowered, raised
-from kveraser_core.documents.symbols import is_symbol_font, symbol, without_private
 
 _PARAGRAPH, _TABLE, _ROW, _CELL, _RUN = (W + name for name in ("p", "tbl", "tr", "tc", "r"))
 _COMPATIBLE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"

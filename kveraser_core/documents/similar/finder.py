@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from kveraser_core.documents.differences import differences
-from kveraser_core.documents.finding import find_text
-from kveraser_core.documents.index import Index, Progress
+from kveraser_core.documents.search.finding import find_text
+from kveraser_core.documents.similar.differences import differences
+from kveraser_core.documents.similar.index import Index, Progress
 from kveraser_core.documents.spans import Span, SpanError, merge_spans
 
 CUT_OFF = 0.8

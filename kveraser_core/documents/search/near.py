@@ -14,7 +14,7 @@ from unicodedata import category, normalize
 
 from rapidfuzz.distance import Indel, Levenshtein
 
-from kveraser_core.documents.folding import MARK, WIDE, Folded
+from kveraser_core.documents.search.folding import MARK, WIDE, Folded
 from kveraser_core.documents.spans import Span
 
 _WORD = re.compile(f"[{WIDE}]|(?:[^\\W{WIDE}]|[{MARK}])+")

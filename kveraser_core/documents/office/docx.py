@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from kveraser_core.documents.docx_body import Context, notes, read
-from kveraser_core.documents.docx_styles import Numbering, Styles, W
 from kveraser_core.documents.errors import DocumentError
 from kveraser_core.documents.formats import Extract, File, extracted, from_want_of_memory
-from kveraser_core.documents.package import Package, Relation
+from kveraser_core.documents.office.docx_body import Context, notes, read
+from kveraser_core.documents.office.docx_styles import Numbering, Styles, W
+from kveraser_core.documents.office.package import Package, Relation
 
 _NO_NOTES = {"separator", "continuationSeparator", "continuationNotice"}
 

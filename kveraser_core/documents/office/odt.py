@@ -6,11 +6,11 @@ from bs4 import BeautifulSoup
 from lxml import etree
 
 from kveraser_core.documents.formats import Extract
-from kveraser_core.documents.html_math import equation
-from kveraser_core.documents.odt_lists import TEXT as T
-from kveraser_core.documents.odt_lists import Lists
-from kveraser_core.documents.package import Package
+from kveraser_core.documents.office.odt_lists import TEXT as T
+from kveraser_core.documents.office.odt_lists import Lists
+from kveraser_core.documents.office.package import Package
 from kveraser_core.documents.scripts import lowered, raised
+from kveraser_core.documents.web.html_math import equation
 
 _OFFICE, _STYLE, _DRAW, _TABLE = (
     f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("office", "style", "drawing", "table")

@@ -5,35 +5,35 @@ from collections.abc import Callable
 from kveraser_core.documents.errors import NotADocument
 from kveraser_core.documents.formats import Extract
 from kveraser_core.documents.kinds import READ
-from kveraser_core.documents.package import Package
+from kveraser_core.documents.office.package import Package
 
 
 def _docx(package: Package, main: str, data: bytes) -> Extract:
-    from kveraser_core.documents.docx import docx_text
+    from kveraser_core.documents.office.docx import docx_text
 
     return docx_text(package, main)
 
 
 def _pptx(package: Package, main: str, data: bytes) -> Extract:
-    from kveraser_core.documents.pptx import pptx_text
+    from kveraser_core.documents.office.pptx import pptx_text
 
     return pptx_text(package, main)
 
 
 def _xlsx(package: Package, main: str, data: bytes) -> Extract:
-    from kveraser_core.documents.xlsx import xlsx_text
+    from kveraser_core.documents.office.xlsx import xlsx_text
 
     return xlsx_text(package, data)
 
 
 def _epub(package: Package, main: str, data: bytes) -> Extract:
-    from kveraser_core.documents.epub import epub_text
+    from kveraser_core.documents.office.epub import epub_text
 
     return epub_text(package)
 
 
 def _odt(package: Package, main: str, data: bytes) -> Extract:
-    from kveraser_core.documents.odt import odt_text
+    from kveraser_core.documents.office.odt import odt_text
 
     return odt_text(package)
 

@@ -6,9 +6,9 @@ Nothing but Python's own codecs is needed here, and time is bounded by the lengt
 import unicodedata
 from typing import NamedTuple
 
+from kveraser_core.documents.encoding.labels import codec_asked_for
 from kveraser_core.documents.errors import damaged
 from kveraser_core.documents.kinds import not_a_document
-from kveraser_core.documents.labels import codec_asked_for
 
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",

@@ -1,0 +1,1 @@
+"""Finding a passage in a text as a reader would find it."""

@@ -1,0 +1,1 @@
+"""Passages about the same thing as an erased one, by meaning."""
