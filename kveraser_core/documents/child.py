@@ -16,6 +16,10 @@ import threading
 from pathlib import Path
 
 
+_NO_ROOM = ("failed to map segment", "annot allocate memory")
+"""What the system's loader says where a library does not fit into memory."""
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a parser prints is no part of the answer
@@ -62,6 +66,8 @@ def answer(
     except DocumentError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
     except ImportError as error:
+        if any(said in str(error) for said in _NO_ROOM):  # a parser that was to be loaded
+            raise MemoryError from error
         message = f"{title} cannot be read without what KVEraser requires: install it again ({error})."
         return {"error": "DocumentError", "message": message}, b""
     written = text.encode()
