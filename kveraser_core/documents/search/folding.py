@@ -3,7 +3,8 @@
 Folded are case, normal forms (NFKC: accents of two characters, ligatures, full width), quotation marks, dashes and
 runs of white space. Invisible characters and white space between Chinese or Japanese characters are dropped. A hyphen
 between two letters or digits leaves the text and becomes a joint, since at the end of a line nobody can know whether
-it belongs to the word. Superscript digits stay apart: 10⁵ is not 105. The page folds by the same `RULES`.
+it belongs to the word. Superscript digits stay apart, 10⁵ is not 105; subscripts do not, CO₂ is CO2. The page folds
+by the same `RULES`.
 """
 
 import re
@@ -43,7 +44,7 @@ def _marks() -> str:
 
 
 MARK = _marks() + _TAILS
-_APART = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎"
+_APART = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾"
 TABLE = (
     dict.fromkeys("`´‘’‚‛′‵ʹʻʼʽˈ‹›❛❜＇｀", "'")
     | dict.fromkeys("“”„‟″‶«»〝〞〟❝❞＂", '"')
@@ -67,6 +68,8 @@ RULES: dict[str, object] = {
 """What the page's script folds by; strings are the insides of character classes."""
 
 _TRANSLATED = str.maketrans(TABLE)
+LEVEL = str.maketrans({TABLE[character]: normalize("NFKC", character) for character in _APART})
+"""From what superscript digits are folded to, to digits on the line."""
 _TABLED = re.compile(f"[{''.join(TABLE)}]".replace("-", "\\-"))
 _TAIL = re.compile(f"(?:[{LOOSE}]*(?:[{MARK}{EXTENDING}]|(?<={JOINER})[{EMOJI}]))+")
 _BREAK = re.compile(f"[{DROPPED}]*(?P<dash>(?:[{DASH}][{DROPPED}]*)*)(?P<space>[{SPACE}{DROPPED}]*)")

@@ -1,7 +1,7 @@
 """Near misses: passages that are almost one that was looked for, so that none stays in a document unnamed.
 
-Almost means the same but for accents, hyphens or a letter; for one word or number in at least four; or with other
-text, such as a page's header, in its middle. Candidates are where many words of the passage stand in its order.
+Almost means the same but for accents, spaces, signs or a letter; for one word or number in at least four; or with
+other text, such as a page's header, in its middle. Candidates are where many words of the passage stand in its order.
 """
 
 import re
@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from unicodedata import category, normalize
 
 from rapidfuzz.distance import Indel, Levenshtein
 
-from kveraser_core.documents.search.folding import MARK, WIDE, Folded
+from kveraser_core.documents.search.folding import LEVEL, MARK, WIDE, Folded
 from kveraser_core.documents.spans import Span
 
 _WORD = re.compile(f"[{WIDE}]|(?:[^\\W{WIDE}]|[{MARK}])+")
@@ -29,6 +30,9 @@ _WORDS_FOR_ONE, _MORE_WORDS = 4, 8
 """Words of a passage that may differ in one of them, and further words for each further one."""
 _LETTERS, _SHORT = 5, 8
 """Letters of a word from which one may differ, in a passage of at most so many words."""
+_LETTER, _BETWEEN = "[^\\W_]", f"(?:[^\\w{MARK}]|_){{0,3}}"
+_LEAST_LETTERS, _MOST_LETTERS = 3, 400
+"""How many letters and digits a passage has of which places are looked for that space it otherwise."""
 _HEAD, _GAP = 8, 400
 """Characters of the first part of a passage that is torn apart, at least, and of what stands between, at most."""
 
@@ -48,7 +52,11 @@ def near_misses(text: str, folded: Folded, wanted: str, found: list[Span]) -> li
     `found` are the places in the folded text that are not meant, ascending.
     """
     passage = _Passage(wanted)
-    candidates = [*_torn(text, folded, wanted), *passage.candidates(folded.text, found)]
+    candidates = [
+        *_torn(text, folded, wanted),
+        *_spelled_otherwise(folded.text, wanted),
+        *passage.candidates(folded.text, found),
+    ]
     near = dict[Span, NearMiss]()
     for alike, place, reason in sorted(candidates, key=lambda candidate: -candidate[0]):
         if alike and len(near) < _MOST and not (_overlaps(place, found) or _overlaps(place, sorted(near))):
@@ -85,6 +93,20 @@ def _torn(text: str, folded: Folded, wanted: str) -> Iterator[tuple[float, Span,
         if again >= 0 and "\n" in text[folded.original(at, at + low).end : folded.original(again, again + 1).start]:
             yield 1.0, Span(at, again + len(rest)), "other text stands in its middle, such as a header"
         at = folded.text.find(head, at + 1)
+
+
+def _spelled_otherwise(text: str, wanted: str) -> Iterator[tuple[float, Span, str]]:
+    """Places that have the letters and digits of `wanted` in turn, whatever signs and spaces stand between them."""
+    level, plain = text.translate(LEVEL), wanted.translate(LEVEL)
+    letters = re.findall(_LETTER, plain)
+    if not _LEAST_LETTERS <= len(letters) <= _MOST_LETTERS:
+        return
+    pattern = f"(?<!{_LETTER})" + _BETWEEN.join(map(re.escape, letters)) + f"(?!{_LETTER}|[{MARK}])"
+    for match in islice(re.finditer(pattern, level), 1000):
+        place = slice(*match.span())
+        if text[place] != wanted:
+            differ = "digits are raised otherwise" if level[place] == plain else "spaces or signs differ"
+            yield 1.0, Span(*match.span()), f"its {differ}"
 
 
 class _Passage:
