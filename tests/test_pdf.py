@@ -195,6 +195,27 @@ def test_raised_numbers_are_told_from_others():
     assert File(page).read().text == "10⁵ units, see¹²"
 
 
+@pytest.mark.parametrize(
+    ("parts", "read"),
+    [
+        ("10, 12.5 up, big", "10^12.5 big"),
+        ("10, - up, 3 up, big", "10⁻³ big"),
+        ("H, 2 down,O", "H₂O"),
+        ("5, 1 up,/, 2 down, cups", "5¹/₂ cups"),
+        ("e, x+1 up, is", "e^(x+1) is"),
+        ("the 2, nd up, day", "the 2nd day"),
+        ("where x, max down, is", "where x_max is"),
+    ],
+)
+def test_letters_above_and_below_the_line_are_no_part_of_a_number(parts, read):
+    shown = ""
+    for part in parts.split(","):
+        said, _, way = part.strip().partition(" ") if part[-3:] in (" up", "own") else (part, "", "")
+        size, rise = {"up": (8, 5), "down": (8, -3), "": (12, 0)}[way]
+        shown += f"/F1 {size} Tf {rise} Ts ({said}) Tj "
+    assert File(f"BT 72 720 Td {shown} ET").read().text == read
+
+
 def test_bold_letters_drawn_twice_are_read_once():
     assert File(text((72, 720, "Bold"), (72.3, 720, "Bold"), (110, 720, "plain"))).read().text == "Bold plain"
 

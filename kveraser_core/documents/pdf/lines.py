@@ -3,11 +3,14 @@
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 
 from kveraser_core.documents.bidi import as_read, is_right_to_left
 from kveraser_core.documents.pdf.content import Run
+from kveraser_core.documents.scripts import lowered, raised
 
 _WORD_GAP = 0.13
 _CELL_GAP = 1.5
@@ -17,7 +20,8 @@ _LOOK_BACK = 0.8
 """In font sizes: gaps between words and between cells, how far bases of one line differ, raised letters too, and how
 near a run must be to be put into a line that was drawn before."""
 _SMALLER = 0.85
-_RAISE = str.maketrans("0123456789+-=()nia", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵃ")
+_LIFT, _DROP = 0.2, 0.08
+"""How much smaller letters are that are set above or below the line, and how far, in font sizes."""
 _PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc]+")
 
 
@@ -107,10 +111,8 @@ def _line(row: list[Run]) -> Line | None:
     base = next(run.base for run in row if run.size == size)
     cells: list[Cell] = []
     last: Run | None = None
-    for run in sorted(row, key=lambda run: run.left):
-        if last and run.text == last.text and abs(run.left - last.left) < 0.1 * size:
-            continue  # drawn twice, for bold letters
-        text = _with_height(run, base, size)
+    for run in _at_heights(row, base, size):
+        text = run.text
         gap = run.left - last.right if last else 0.0
         if not text.strip() and cells:
             if gap < size and not cells[-1].text.endswith(" "):
@@ -128,15 +130,30 @@ def _line(row: list[Run]) -> Line | None:
     return Line(cells, base, size, all(run.monospaced for run in row)) if cells else None
 
 
-def _with_height(run: Run, base: float, size: float) -> str:
-    """A small run above the line as raised letters, so that 10⁵ is not 105."""
-    if run.size >= _SMALLER * size or run.base - base < 0.2 * size:
-        return run.text
-    bare = run.text.strip()
-    raised = bare.translate(_RAISE)
-    if not bare or any(letter in raised for letter in bare):
-        return f"^{run.text}" if bare.isalnum() and len(bare) == 1 else run.text
-    return run.text.replace(bare, raised)
+def _at_heights(row: list[Run], base: float, size: float) -> Iterator[Run]:
+    """The runs from left to right, those above and below the line written as such, so that 10⁵ is not 105."""
+
+    def height(run: Run) -> int:
+        lift = (run.base - base) / size if run.size < _SMALLER * size else 0.0
+        return 1 if lift >= _LIFT else -1 if lift <= -_DROP else 0
+
+    runs: list[Run] = []
+    for run in sorted(row, key=lambda run: run.left):
+        if runs and run.text == runs[-1].text and abs(run.left - runs[-1].left) < 0.1 * size:
+            continue  # drawn twice, for bold letters
+        runs.append(run)
+    for level, group in groupby(runs, key=height):
+        if level == 0:
+            yield from group
+            continue
+        together: list[Run] = []
+        for run in group:
+            if together and run.left - together[-1].right <= _WORD_GAP * size:
+                together[-1] = replace(together[-1], text=together[-1].text + run.text, right=run.right)
+            else:
+                together.append(run)
+        for run in together:
+            yield replace(run, text=(raised if level > 0 else lowered)(run.text))
 
 
 def _presented(text: str) -> str:
