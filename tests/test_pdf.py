@@ -265,6 +265,51 @@ def test_invisible_text_is_left_out_and_its_place_named():
         assert "page 2" in document.warnings[0]
 
 
+WHITE = text("Say 5 euros.", y=600)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "shown"),
+    [
+        (f"1 1 1 rg {WHITE}", False),
+        (f"0 0 0 0 k {WHITE}", False),
+        (f"0 0 1 rg 60 590 300 30 re f 1 g {WHITE}", True),
+        (f"0 0 1 rg 60 690 300 30 re f 1 g {WHITE}", False),
+        (f"q 300 0 0 300 50 500 cm /Im1 Do Q 1 g {WHITE}", True),
+        (f"1 g 1 Tr {WHITE}", True),
+        (f"1 g 0 g {WHITE}", True),
+        (f"7 Tr {WHITE}", False),
+        (f"/Clear gs {WHITE}", False),
+        (f"/OC /Off BDC {WHITE} EMC", False),
+        (f"/OC /On BDC {WHITE} EMC", True),
+        (f"/OC /Both BDC {WHITE} EMC", True),
+    ],
+)
+def test_white_letters_and_layers_are_read_where_they_are_seen(drawn, shown):
+    file = File(text("The tenant pays 800 euros, as it was agreed.") + drawn)
+    on, off = (file.writer._add_object(dictionary(Type=named("OCG"), Name=TextStringObject(n))) for n in "ab")
+    layers = ArrayObject([on, off])
+    both = dictionary(Type=named("OCMD"), OCGs=layers)
+    file.resources[named("Properties")] = dictionary(On=on, Off=off, Both=both)
+    file.resources[named("ExtGState")] = dictionary(Clear=dictionary(ca=NumberObject(0)))
+    default = dictionary(OFF=ArrayObject([off]))
+    file.writer.root_object[named("OCProperties")] = dictionary(OCGs=layers, D=default)
+    document = file.read()
+    assert ("Say 5 euros." in document.text) == shown
+    assert document.warnings == (() if shown else ("Invisible text on page 1 was left out.",))
+
+
+def test_a_turned_page_is_read_as_it_is_seen():
+    shown = "BT /F1 12 Tf 0 1 -1 0 100 72 Tm (Name:) Tj 0 -16 Td (Fee:) Tj 0 -900 Td (Beside it.) Tj ET"
+    file = File(shown)
+    file.writer.pages[0][named("Rotate")] = NumberObject(90)
+    file.annotate(rect=(90, 150, 104, 300), Subtype=named("Widget"), FT=named("Tx"), V=TextStringObject("Ann"))
+    file.annotate(rect=(106, 150, 120, 300), Subtype=named("Widget"), FT=named("Tx"), V=TextStringObject("31"))
+    document = file.read()
+    assert document.text == "Name: Ann\nFee: 31"
+    assert "beside the edge of page 1" in " ".join(document.warnings).replace("Text b", "text b")
+
+
 def test_recognised_text_over_a_picture_is_read():
     document = File(f"q 500 0 0 600 50 100 cm /Im1 Do Q 3 Tr {text('The rent is 800 euros.')}").read()
     assert document.text == "The rent is 800 euros."
@@ -341,6 +386,40 @@ def test_a_value_may_be_its_parents():
     file = File(text("Name:"))
     parent = file.writer._add_object(dictionary(FT=named("Tx"), V=TextStringObject("Ann")))
     assert file.annotate(Subtype=named("Widget"), Parent=parent).read().text == "Name: Ann"
+
+
+def test_fields_show_what_is_chosen_and_no_password():
+    file = File(text("Country:", "Code:", (95, 688, "Yes"), (195, 688, "No")))
+    names = [[TextStringObject(part) for part in pair] for pair in (("DE", "Germany"), ("FR", "France"))]
+    field(file, TextStringObject("DE"), 720, "Ch", Opt=ArrayObject(map(ArrayObject, names)))
+    field(file, TextStringObject("swan"), 704, Ff=NumberObject(1 << 13))
+    for x, state in ((75, "On"), (175, "Off")):
+        box = {"Subtype": named("Widget"), "FT": named("Btn"), "AS": named(state)}
+        file.annotate(rect=(x, 686, x + 12, 698), **box)
+    assert file.read().text == "Country: Germany\nCode: ****\n[x] Yes\t[ ] No"
+
+
+@pytest.mark.parametrize("kind", ["Stamp", "FreeText", "Widget", "Watermark"])
+def test_letters_that_only_the_look_of_a_note_has_are_read(kind):
+    file = File(text("A page."))
+    look = stream("BT /F1 12 Tf 2 2 Td (DRAFT COPY) Tj ET", Subtype=named("Form"), Resources=file.resources)
+    file.annotate(Subtype=named(kind), AP=dictionary(N=file.writer._add_object(look)))
+    document = file.read()
+    assert document.text == "A page. DRAFT COPY"
+    assert "page 1" in document.warnings[0]
+
+
+def test_a_broken_note_costs_itself_only():
+    file = File(text("Name:"))
+    field(file, TextStringObject("Ann"), 720)
+    file.annotate(rect=(1, 2), Subtype=named("FreeText"), Contents=TextStringObject("x"))
+    file.annotate(Subtype=named("Square"), Contents=TextStringObject("Ask Ann."))
+    document = file.read()
+    assert document.text == "Name: Ann"
+    assert document.warnings[1:] == (
+        "Notes or fields on page 1 are damaged and were left out.",
+        "Comments on page 1 were left out.",
+    )
 
 
 def test_notes_are_read_and_comments_are_named():

@@ -12,16 +12,19 @@ from typing import Any, cast
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, StreamObject
 
 from kveraser_core.documents.pdf.fonts import UNKNOWN, Font
+from kveraser_core.documents.pdf.paint import Layers, Paint, is_white
+from kveraser_core.documents.pdf.state import UNIT, Matrix, State, numbers, times
 
-Matrix = tuple[float, float, float, float, float, float]
-_UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 _WORD_GAP = 0.13
 """The gap within a shown string from which it is one between words, in font sizes; kerning is at most 0.1."""
 _MAX_DEPTH = 12
 _MAX_PARENTS = 100
 _MAX_FORMS = 5_000
 _SMALLEST = 1.0
-_INVISIBLE = 3
+_INVISIBLE, _FILLED = {3, 7}, {0, 4}
+"""Modes of text: neither filled nor stroked, and filled only."""
+_CURVES = (b"m", b"l", b"c", b"v", b"y")
+_FILLS = (b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*")
 
 
 @dataclass
@@ -52,7 +55,16 @@ def page_content(page: DictionaryObject, pdf: Any, fonts: dict[int, Font]) -> Pa
     reading = _Reading(pdf, fonts)
     contents = page.get("/Contents")
     if contents is not None and (contents := contents.get_object()) is not None:
-        reading.stream(contents, _inherited(page, "/Resources"), _State(), 0)
+        reading.stream(contents, _inherited(page, "/Resources"), State(), 0)
+    return reading.seen
+
+
+def form_content(form: StreamObject, pdf: Any, fonts: dict[int, Font]) -> PageContent:
+    """What a form draws by itself. Raises what pypdf raises."""
+    reading = _Reading(pdf, fonts)
+    reading.paint.all()
+    resources = form.get("/Resources")
+    reading.stream(form, DictionaryObject() if resources is None else resources.get_object(), State(), 0)
     return reading.seen
 
 
@@ -66,33 +78,21 @@ def _inherited(page: Any, key: str) -> DictionaryObject:
     return DictionaryObject()
 
 
-@dataclass
-class _State:
-    """The graphics state, as far as text depends on it."""
-
-    to_page: Matrix = _UNIT
-    font: Font | None = None
-    size: float = 1.0
-    character_space: float = 0.0
-    word_space: float = 0.0
-    stretch: float = 1.0
-    leading: float = 0.0
-    rise: float = 0.0
-    mode: int = 0
-
-
 class _Reading:
     def __init__(self, pdf: Any, fonts: dict[int, Font]) -> None:
         self.pdf, self.seen, self.fonts = pdf, PageContent(), fonts
         self.forms = 0
         self.open: set[int] = set()
+        self.paint, self.layers, self.off = Paint(), Layers(pdf), 0
 
-    def stream(self, contents: Any, resources: DictionaryObject, state: _State, depth: int) -> None:
+    def stream(self, contents: Any, resources: DictionaryObject, state: State, depth: int) -> None:
         """Follow one content stream: a page's or a form's."""
         content = ContentStream(contents, self.pdf, "bytes")
         data = content.get_data()
         if any(operator in data for operator in (b"Tj", b"TJ", b"'", b'"', b"Do", b"BI")):
             _Stream(self, resources, state, depth).follow(content.operations)
+        else:
+            self.paint.all()
 
     def font(self, resources: DictionaryObject, name: Any) -> Font | None:
         fonts = resources.get("/Font", DictionaryObject()).get_object()
@@ -103,40 +103,45 @@ class _Reading:
             self.fonts[id(resource)] = Font(resource)
         return self.fonts[id(resource)]
 
-    def form(self, resources: DictionaryObject, name: Any, state: _State, depth: int) -> None:
+    def form(self, resources: DictionaryObject, name: Any, state: State, depth: int) -> None:
         objects = resources.get("/XObject", DictionaryObject()).get_object()
         drawn = objects[name].get_object() if name in objects else None
         if not isinstance(drawn, StreamObject):
             return
+        layer = drawn.get("/OC")
+        off = layer is not None and self.layers.hides(layer.get_object())
+        self.off += off
         if drawn.get("/Subtype") == "/Image":
             self.seen.pictures += 1
+            self.paint.picture(state.to_page)
         elif id(drawn) not in self.open and depth < _MAX_DEPTH and self.forms < _MAX_FORMS:
             self.forms += 1
             self.open.add(id(drawn))
             matrix = drawn.get("/Matrix")
-            inside = _copy(state)
+            inside = state.copy()
             if isinstance(matrix, ArrayObject) and len(matrix) == 6:
-                inside.to_page = times(_numbers(matrix), state.to_page)
+                inside.to_page = times(numbers(matrix), state.to_page)
             own = drawn.get("/Resources")
             self.stream(drawn, own.get_object() if own is not None else resources, inside, depth + 1)
             self.open.discard(id(drawn))
+        self.off -= off
 
 
 class _Stream:
     """One content stream being followed."""
 
-    def __init__(self, reading: _Reading, resources: DictionaryObject, state: _State, depth: int) -> None:
+    def __init__(self, reading: _Reading, resources: DictionaryObject, state: State, depth: int) -> None:
         self.reading, self.resources, self.state, self.depth = reading, resources, state, depth
-        self.saved: list[_State] = []
-        self.line = self.at = _UNIT
-        self.marked: list[str | None] = []
+        self.saved: list[State] = []
+        self.line = self.at = UNIT
+        self.marked: list[tuple[str | None, bool]] = []
         self.replaced: str | None = None
         self.operators: dict[bytes, Callable[[Any], None]] = {
-            b"q": lambda _: self.saved.append(_copy(self.state)),
+            b"q": lambda _: self.saved.append(self.state.copy()),
             b"Q": self._restore,
-            b"cm": lambda o: setattr(self.state, "to_page", times(_numbers(o), self.state.to_page)),
-            b"BT": lambda _: self._place(_UNIT),
-            b"Tm": lambda o: self._place(_numbers(o)),
+            b"cm": lambda o: setattr(self.state, "to_page", times(numbers(o), self.state.to_page)),
+            b"BT": lambda _: self._place(UNIT),
+            b"Tm": lambda o: self._place(numbers(o)),
             b"Td": lambda o: self._move(o[0], o[1]),
             b"TD": self._move_and_lead,
             b"T*": lambda _: self._move(0, -self.state.leading),
@@ -154,8 +159,17 @@ class _Stream:
             b"Do": lambda o: self.reading.form(self.resources, o[0], self.state, self.depth),
             b"INLINE IMAGE": self._picture,
             b"BDC": self._mark,
-            b"BMC": lambda _: self.marked.append(None),
+            b"BMC": lambda _: self.marked.append((None, False)),
             b"EMC": self._unmark,
+            b"gs": self._set_up,
+            b"cs": lambda o: setattr(self.state, "white", False),
+            **dict.fromkeys((b"g", b"rg", b"k"), self._color),
+            **dict.fromkeys((b"sc", b"scn"), self._color_in_space),
+            **dict.fromkeys(_CURVES, self.reading.paint.go),
+            b"re": self.reading.paint.rectangle,
+            **dict.fromkeys(_FILLS, self._fill),
+            **{name: lambda _: self.reading.paint.drop() for name in (b"n", b"s", b"S")},
+            b"sh": lambda _: self.reading.paint.all(),
         }
 
     def follow(self, operations: list[tuple[Any, bytes]]) -> None:
@@ -165,6 +179,8 @@ class _Stream:
                     act(operands)
                 except (IndexError, TypeError, ValueError, KeyError, AttributeError):
                     continue  # as viewers do with an operator whose operands are wrong
+        while self.marked:
+            self._unmark(None)
 
     def _restore(self, _: Any) -> None:
         if self.saved:
@@ -194,21 +210,44 @@ class _Stream:
 
     def _picture(self, _: Any) -> None:
         self.reading.seen.pictures += 1
+        self.reading.paint.picture(self.state.to_page)
+
+    def _set_up(self, operands: Any) -> None:
+        states = cast(Any, self.resources["/ExtGState"])
+        self.state.opacity = float(states[operands[0]].get("/ca", self.state.opacity))
+
+    def _color(self, operands: Any) -> None:
+        self.state.white = is_white(operands)
+
+    def _color_in_space(self, operands: Any) -> None:
+        self.state.white = len(operands) > 1 and is_white(operands)  # one number may be that of any ink
+
+    def _fill(self, _: Any) -> None:
+        if not self.reading.off:
+            self.reading.paint.fill(self.state.to_page, self.state.white)
+        self.reading.paint.drop()
 
     def _mark(self, operands: Any) -> None:
-        self.marked.append(None)
+        self.marked.append((None, False))
         properties = operands[1]
         if isinstance(properties, str):
             properties = cast(Any, self.resources["/Properties"])[properties].get_object()
+        if operands[0] == "/OC" and self.reading.layers.hides(properties):
+            self.marked[-1] = (None, True)
+            self.reading.off += 1
         text = properties.get("/ActualText") if isinstance(properties, DictionaryObject) else None
         if isinstance(text, bytes):
             text = text.decode("utf-16" if text[:2] in (b"\xfe\xff", b"\xff\xfe") else "latin-1", "replace")
         if text is not None:
-            self.marked[-1] = self.replaced = str(text)
+            self.replaced = str(text)
+            self.marked[-1] = (self.replaced, self.marked[-1][1])
 
     def _unmark(self, _: Any) -> None:
-        if self.marked and self.marked.pop() is not None:
-            self.replaced = next((text for text in reversed(self.marked) if text is not None), None)
+        if self.marked:
+            replaced, off = self.marked.pop()
+            self.reading.off -= off
+            if replaced is not None:
+                self.replaced = next((text for text, _ in reversed(self.marked) if text is not None), None)
 
     def _show(self, shown: Any) -> None:
         """Make a run of the strings and the moves between them, and go on from its end."""
@@ -247,29 +286,14 @@ class _Stream:
         cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
         left, base = x * cos + y * sin, y * cos - x * sin
         right = left + across * along
-        hidden = state.mode == _INVISIBLE or abs(size) < _SMALLEST
+        middle = x + a * across / 2 + c * state.size / 4, y + b * across / 2 + d * state.size / 4
+        white = state.white and state.mode in _FILLED and not self.reading.paint.under(*middle)
+        faint = white or state.opacity == 0 or self.reading.off > 0
+        hidden = faint or state.mode in _INVISIBLE or abs(size) < _SMALLEST
         self.reading.seen.runs.append(
             Run(text, min(left, right), max(left, right), base, abs(size), angle, hidden, state.font.monospaced)
         )
 
 
-def times(m: Matrix, n: Matrix) -> Matrix:
-    """First `m`, then `n`."""
-    return (
-        m[0] * n[0] + m[1] * n[2], m[0] * n[1] + m[1] * n[3],
-        m[2] * n[0] + m[3] * n[2], m[2] * n[1] + m[3] * n[3],
-        m[4] * n[0] + m[5] * n[2] + n[4], m[4] * n[1] + m[5] * n[3] + n[5],
-    )  # fmt: skip
-
-
-def _numbers(operands: Any) -> Matrix:
-    a, b, c, d, e, f = (float(number) for number in operands[-6:])
-    return a, b, c, d, e, f
-
-
 def _codes(shown: Any) -> bytes:
     return shown if isinstance(shown, bytes) else getattr(shown, "original_bytes", str(shown).encode("latin-1"))
-
-
-def _copy(state: _State) -> _State:
-    return _State(**state.__dict__)

@@ -2,20 +2,22 @@
 
 import io
 import logging
+import math
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pypdf
 from pypdf.errors import FileNotDecryptedError, LimitReachedError
+from pypdf.generic import StreamObject
 
 from kveraser_core.documents.errors import DocumentTooSlow, EncryptedDocument, too_large
 from kveraser_core.documents.formats import MAX_CHARACTERS, Extract
 from kveraser_core.documents.pdf.annotations import annotations, place
 from kveraser_core.documents.pdf.columns import columns_in_turn
-from kveraser_core.documents.pdf.content import PageContent, Run, page_content
+from kveraser_core.documents.pdf.content import PageContent, Run, form_content, page_content
 from kveraser_core.documents.pdf.fonts import Font
 from kveraser_core.documents.pdf.heads import without_heads
 from kveraser_core.documents.pdf.lines import Line, lines_of
@@ -61,11 +63,15 @@ def _read(reader: pypdf.PdfReader, title: str, warnings: PageWarnings) -> list[l
     pages: list[list[Line]] = []
     fonts: dict[int, Font] = {}
     characters = 0
+
+    def drawn(form: StreamObject) -> str:
+        return " ".join(line.text for line in lines_of(form_content(form, reader, fonts).runs))
+
     for number, page in enumerate(reader.pages, 1):
         lines: list[Line] = []
         try:
             with _time_limit():
-                lines = _page_lines(page, page_content(page, reader, fonts), number, warnings)
+                lines = _page_lines(page, page_content(page, reader, fonts), drawn, number, warnings)
         except (FileNotDecryptedError, MemoryError):
             raise
         except _OutOfTime:
@@ -83,16 +89,24 @@ def _read(reader: pypdf.PdfReader, title: str, warnings: PageWarnings) -> list[l
     return pages
 
 
-def _page_lines(page: pypdf.PageObject, content: PageContent, number: int, warnings: PageWarnings) -> list[Line]:
+def _page_lines(
+    page: pypdf.PageObject,
+    content: PageContent,
+    drawn: Callable[[StreamObject], str],
+    number: int,
+    warnings: PageWarnings,
+) -> list[Line]:
     runs = _seen(content, page, number, warnings)
     if not runs and content.pictures:
         warnings.note("picture", number)
     lines, side_by_side = columns_in_turn(lines_of(runs))
     if side_by_side:
         warnings.note("columns", number)
-    for kind, run in annotations(page):
+    turned = page.rotation % 360 if page.rotation else 0
+    angle = turned if any(run.angle == turned for run in runs) else 0
+    for kind, run in annotations(page, drawn, angle):
         warnings.note(kind, number)
-        if kind != "comment":
+        if run and kind != "comment":
             place(run, lines)
     for font in content.unreadable_fonts:
         warnings.unreadable(font, number)
@@ -106,7 +120,10 @@ def _seen(content: PageContent, page: pypdf.PageObject, number: int, warnings: P
     low, high = float(box.bottom) - _OUTSIDE, float(box.top) + _OUTSIDE
 
     def inside(run: Run) -> bool:
-        return run.angle != 0 or (run.right > left and run.left < right and low < run.base < high)
+        cos, sin = math.cos(math.radians(run.angle)), math.sin(math.radians(run.angle))
+        across = sorted(at * cos - run.base * sin for at in (run.left, run.right))
+        up = sorted(at * sin + run.base * cos for at in (run.left, run.right))
+        return across[1] >= left and across[0] <= right and up[1] > low and up[0] < high
 
     on_page = [run for run in content.runs if inside(run)]
     if any(run.text.strip() for run in content.runs if not inside(run)):

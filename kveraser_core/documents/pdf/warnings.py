@@ -14,6 +14,7 @@ _SENTENCES = {
     "field": "The text of a form on {pages} was read from its fields.",
     "note": "Notes typed on {pages} were read.",
     "comment": "Comments on {pages} were left out.",
+    "broken": "Notes or fields on {pages} are damaged and were left out.",
 }
 _MOST_HEADS = 6
 
