@@ -14,7 +14,7 @@ def parsed_in_this_process(monkeypatch):
 
 def test_html_is_its_visible_text():
     assert read_document(HTML.encode(), "a.html").text == (
-        "Head line\n\nOne bold word & more.\n\n- first\n- second\n\na\n\nin\n\n  kept\n    so\n\n<script> as text"
+        "Head line\n\nOne bold word & more.\n\n- first\n- second\n\na\tin\n\n  kept\n    so\n\n<script> as text"
     )
 
 
@@ -112,6 +112,18 @@ def test_markdown_may_begin_with_a_piece_of_a_page(opening):
         ("<style>/* { */ #off, .other {color:red;visibility:hidden}</style>", "<p id=off>no</p>"),
         ("<style>aside {display:none}</style>", "<aside>no</aside>"),
         ("<style>p.a.b {display:none} .a {display:block}</style>", "<p class='b a'>no</p>"),
+        ("<style>.a > p, #b em {display:none}</style>", "<div class=a><p>no</div><div id=b><p><em>no</em></div>"),
+        (
+            "<style>.a {display:none !important} p.a {display:block}</style>",
+            "<p class=a style='display:block'>no</p>",
+        ),
+        ("<style>@media screen {em {display:none}}</style>", "<em>no</em>"),
+        ("", "<p style='position:absolute; left:-9999px'>no</p><p style='text-indent:-999em'>no</p>"),
+        ("", "<p style='clip:rect(0, 0, 0, 0)'>no</p><p style='clip-path: inset(50%)'>no</p>"),
+        ("", "<p style='height:0; overflow:hidden'>no</p><p style='content-visibility:hidden'>no</p>"),
+        ("", "<p style='font-size:1px'>no</p><p style='color:transparent'>no</p><div popover>no</div>"),
+        ("", "<p style='color:#FFF'>no</p>"),
+        ("", "<p style='color:#eee; background-color:#eee'>no</p>"),
     ],
 )
 def test_what_is_hidden_is_left_out_and_said(head, body):
@@ -129,6 +141,11 @@ def test_what_is_hidden_is_left_out_and_said(head, body):
         ("<style>.a > p {display:none} p:hover {display:none}</style>", "<p>seen</p>"),
         ("<style>.a {opacity: 0.5; font-size: 0.9em}</style>", "<p class=a>seen</p>"),
         ("", "<details>seen</details>"),
+        ("<style>.a p {display:none} .b .a {display:none}</style>", "<p class=a>seen</p>"),
+        ("<style>.a {font-size:0} .a p {font-size:13px}</style>", "<div class=a><p>seen</p></div>"),
+        ("<style>p {color:white} body {background:navy}</style>", "<p>seen</p>"),
+        ("", "<p style='color:transparent; -webkit-background-clip:text'>seen</p>"),
+        ("", "<div style='overflow:hidden; height:100px'>seen</div>"),
         ("", "<dialog open>seen</dialog>"),
         ("", "<p aria-hidden=false>seen</p><input type=hidden value=no>"),
     ],
@@ -154,6 +171,10 @@ def test_what_is_shown_is_read(head, body):
         ("<select><option>c<option>d</select> <img alt='a cat' src=x>", "c a cat"),
         ("x<a role=doc-noteref><sup>1</sup></a>.<ol><li>Note<a role=doc-backlink>^</a></ol>", "x[1].\n\n1. Note"),
         ("He said <q>yes</q>.", "He said “yes”."),
+        ("31 m<span style='vertical-align:super'>2</span>", "31 m²"),
+        ("<style>.a {list-style: lower-alpha inside}</style><ol class=a><li>x<li>y</ol>", "a. x\nb. y"),
+        ("<style>ol {list-style: disc}</style><ol><li>x</ol>", "- x"),
+        ("<table><tr><td><p>a</p></td><td><p>b</p></td></tr><tr><td></td><td><p>c</p></table>", "a\tb\n\tc"),
         ("<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mi>a</mi><mn>2</mn></mfrac></math>", "x²=a/2"),
         ("<math><semantics><msqrt><mi>x</mi><mn>1</mn></msqrt><annotation>no</annotation></semantics>", "√(x1)"),
         ("<math><munderover><mo>∑</mo><mi>i</mi><mi>n</mi></munderover><mi>i</mi></math>", "∑_iⁿ i"),
@@ -162,6 +183,26 @@ def test_what_is_shown_is_read(head, body):
 )  # fmt: skip
 def test_what_elements_say(body, text):
     assert page(body).text == text
+
+
+def test_hidden_text_may_hold_what_is_shown():
+    found = page("<p style='visibility:hidden'>no <b style='visibility:visible'>seen</b> no</p>")
+    assert found.text == "seen"
+    assert found.warnings == ("Hidden text was left out.",)
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "said"),
+    [
+        ("<style>h1::before {content: counter(h) '. '}</style>", "<h1>Scope</h1>", "style sheet adds"),
+        ("", "<h1>Scope</h1><iframe srcdoc='<p>x'></iframe>", "iframe"),
+        ("<style>h1::before {content: '\\f101'} p::after {content: ''}</style>", "<h1>Scope</h1>", ""),
+    ],
+)
+def test_what_is_not_in_the_page_itself_is_said(head, body, said):
+    found = page(body, head)
+    assert found.text == "Scope"
+    assert [said in warning for warning in found.warnings] == ([True] if said else [])
 
 
 def test_readings_and_drawings_that_are_left_out_are_said():

@@ -1,5 +1,6 @@
 """The visible text of an HTML page."""
 
+import re
 import warnings
 from collections.abc import Callable
 
@@ -12,8 +13,9 @@ from kveraser_core.documents.formats import Extract
 from kveraser_core.documents.numerals import HTML as NUMERALS
 from kveraser_core.documents.scripts import lowered, raised
 from kveraser_core.documents.web.html_flow import Flow
-from kveraser_core.documents.web.html_hidden import NOT_TEXT, Visibility
+from kveraser_core.documents.web.html_hidden import NOT_TEXT, hides, unseen
 from kveraser_core.documents.web.html_math import equation
+from kveraser_core.documents.web.html_styles import Styles
 
 MAX_TAGS = 1_000_000
 
@@ -29,11 +31,16 @@ _GAPS = dict.fromkeys(("li", "tr", "dt", "dd", "tbody", "tfoot", "thead", "optio
 )  # fmt: skip
 _CONTROLS = {"input", "select", "textarea", "button"}
 _SCRIPTS: dict[str, Callable[[str], str]] = {"sup": raised, "sub": lowered}
+_BULLETS = {"disc", "circle", "square"}
+_INLINE = {"span", "font", "small", "a", "b", "i", "em", "strong"}
+_ALIGNED = {"super": raised, "sub": lowered}
 _NO_TEXT_INPUTS = {"hidden", "password", "file", "image", "color", "range"}
 
 HIDDEN = "Hidden text was left out."
 READINGS = "The readings printed above characters (ruby) were left out."
 DRAWINGS = "The text in drawings (SVG) was left out."
+EMBEDDED = "A page within the page (iframe) was left out."
+ADDED = "Text that a style sheet adds to the page, such as numbers, was left out."
 
 
 def html_text(source: str, title: str) -> Extract:
@@ -43,7 +50,8 @@ def html_text(source: str, title: str) -> Extract:
     """
     if (tags := source.count("<")) > MAX_TAGS:
         raise too_large(title, tags, MAX_TAGS, "tags")
-    page = _Page(_tree(source))
+    on_white = not re.search(r"background|bgcolor|rel=.?stylesheet", source, re.IGNORECASE)
+    page = _Page(_tree(source), on_white)
     return Extract([page.flow.text()], list(page.said))
 
 
@@ -59,32 +67,42 @@ def _tree(source: str) -> BeautifulSoup:
 class _Page:
     """Walks a page; a tag is met twice, when it opens and when it closes."""
 
-    def __init__(self, tree: BeautifulSoup) -> None:
+    def __init__(self, tree: BeautifulSoup, on_white: bool) -> None:
         self.flow = Flow()
         self.said: dict[str, None] = {}
-        self._visibility = Visibility(tree)
+        self._styles = Styles(tree)
+        if self._styles.adds_text:
+            self.said[ADDED] = None
         self._lists: list[_Markers] = []
-        self._raised = 0
-        stack: list[tuple[PageElement, bool, bool]] = [(tree, False, False)]
+        self._scripts: list[tuple[Tag, Callable[[str], str] | None]] = []
+        stack: list[tuple[PageElement, bool, frozenset[str], bool]] = [(tree, False, frozenset(), False)]
         while stack:
-            node, preformatted, closing = stack.pop()
+            node, preformatted, hidden, closing = stack.pop()
             if type(node) is NavigableString:
-                self.flow.add(str(node), preformatted)
+                if not hidden:
+                    self.flow.add(str(node), preformatted)
+                elif node.strip():
+                    self.said[HIDDEN] = None
             if not isinstance(node, Tag):
                 continue
             if closing:
                 self._close(node)
-            elif self._open(node):
-                stack.append((node, preformatted, True))
+                continue
+            declared = self._styles.of(node)
+            hidden = unseen(declared, hidden, on_white)
+            if self._open(node, declared, bool(hidden)):
+                stack.append((node, preformatted, hidden, True))
                 inside = preformatted or node.name in {"pre", "textarea"}
-                stack.extend((child, inside, False) for child in reversed(node.contents))
+                stack.extend((child, inside, hidden, False) for child in reversed(node.contents))
 
-    def _open(self, tag: Tag) -> bool:
+    def _open(self, tag: Tag, declared: dict[str, str], unseen: bool) -> bool:
         """Begin what `tag` lays out; whether its content is to be read."""
         name = tag.name
+        if name == "iframe" and (tag.get("src") or tag.get("srcdoc")) and not hides(tag, declared):
+            self.said[EMBEDDED] = None
         if name in NOT_TEXT or tag.get("role") == "doc-backlink":
             return False
-        if self._visibility.hides(tag):
+        if hides(tag, declared) or (unseen and name in _REPLACED):
             if name != "input" and tag.get_text(strip=True):
                 self.said[HIDDEN] = None
             return False
@@ -94,16 +112,18 @@ class _Page:
         if name == "br":
             self.flow.gap(self.flow.lines + 1)
         elif name in {"ol", "ul", "menu", "dir"}:
-            self._lists.append(_Markers(tag))
+            self._lists.append(_Markers(tag, declared))
         elif name == "li":
             self.flow.marker = self._lists[-1].of(tag) if self._lists else "- "
+        elif name in {"td", "th"}:
+            self.flow.begin_cell()
         elif _is_mark(tag):
             self.flow.add("[", True)
-            self._raised += 1
-        elif name in _SCRIPTS:
-            self._raised += 1
-            if self._raised == 1:
+            self._scripts.append((tag, None))
+        elif script := _script(name, declared):
+            if not self._scripts:
                 self.flow.begin()
+            self._scripts.append((tag, None if self._scripts else script))
         elif name == "q":
             self.flow.add("“", True)
         elif name in _REPLACED:
@@ -115,7 +135,11 @@ class _Page:
 
     def _close(self, tag: Tag) -> None:
         name = tag.name
+        if name in {"td", "th"}:
+            self.flow.end_cell()
         self.flow.gap(_GAPS.get(name, 0))
+        if self._scripts and self._scripts[-1][0] is tag and (script := self._scripts.pop()[1]):
+            self.flow.end(script)
         if name in {"td", "th"}:
             self.flow.space += "\t"
         elif name in {"ol", "ul", "menu", "dir"}:
@@ -126,11 +150,6 @@ class _Page:
             self.flow.part()
         elif _is_mark(tag):
             self.flow.add("]", True)
-            self._raised -= 1
-        elif name in _SCRIPTS:
-            self._raised -= 1
-            if self._raised == 0:
-                self.flow.end(_SCRIPTS[name])
         elif name == "q":
             self.flow.add("”", True)
 
@@ -144,6 +163,12 @@ class _Page:
                 self.said[DRAWINGS] = None
         elif text := _REPLACED[name](tag):
             self.flow.add(text, False)
+
+
+def _script(name: str, declared: dict[str, str]) -> Callable[[str], str] | None:
+    """How the letters of an element are written, if it is above or below the line."""
+    aligned = declared.get("vertical-align", "") if name in _INLINE else ""
+    return _SCRIPTS.get(name) or _ALIGNED.get(aligned)
 
 
 def _is_mark(tag: Tag) -> bool:
@@ -161,10 +186,12 @@ def _number(tag: Tag, name: str) -> int | None:
 class _Markers:
     """What stands before the items of one list."""
 
-    def __init__(self, tag: Tag) -> None:
-        style = _list_style(tag)
+    def __init__(self, tag: Tag, declared: dict[str, str]) -> None:
+        words = f"{declared.get('list-style', '')} {declared.get('list-style-type', '')}".split()
+        style = next((word for word in reversed(words) if word in {*NUMERALS, *_BULLETS, "none", "decimal"}), "")
         self._shown = style != "none"
-        self._write = NUMERALS.get(style or str(tag.get("type", "1")), str) if tag.name == "ol" else None
+        numbered = style not in _BULLETS if style or tag.name == "ol" else False
+        self._write = NUMERALS.get(style or str(tag.get("type", "1")), str) if numbered else None
         self._step = -1 if tag.has_attr("reversed") else 1
         start = _number(tag, "start")
         if start is None:
@@ -178,12 +205,6 @@ class _Markers:
         if not self._shown:
             return ""
         return f"{self._write(number)}. " if self._write else "- "
-
-
-def _list_style(tag: Tag) -> str:
-    declared = (one.partition(":") for one in str(tag.get("style", "")).lower().split(";"))
-    found = [value for name, _, value in declared if name.strip() in {"list-style", "list-style-type"}]
-    return found[-1].strip() if found else ""
 
 
 def _input(tag: Tag) -> str:

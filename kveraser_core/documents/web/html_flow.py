@@ -12,9 +12,10 @@ class Flow:
         self.space = ""
         self.marker = ""
         self._begun = 0
+        self._cell_begins = False
 
     def gap(self, lines: int) -> None:
-        if lines:
+        if lines and not self._cell_begins:
             self.lines, self.space = max(self.lines, lines), ""
 
     def add(self, text: str, preformatted: bool) -> None:
@@ -22,9 +23,17 @@ class Flow:
         if not preformatted and text[:1].isspace() and not self.lines:
             self.space = self.space or " "
         if words:
+            self._cell_begins = False
             self.parts += ["\n" * self.lines, self.space, self.marker, words]
             self.lines, self.marker = 0, ""
             self.space = " " if not preformatted and text[-1].isspace() else ""
+
+    def begin_cell(self) -> None:
+        """What begins here is a cell: no gap parts it from the one before."""
+        self._cell_begins = True
+
+    def end_cell(self) -> None:
+        self.lines, self._cell_begins = self.lines if self._cell_begins else 0, False
 
     def part(self) -> None:
         """A space between what has come and what comes."""

@@ -1,13 +1,10 @@
-"""Which elements of a page are not shown: by themselves, or by simple rules of its style sheets.
-
-Of a style sheet the rules count whose selectors are one tag, classes and ids, outside of media queries; scripts,
-which may show or hide anything, are not run.
-"""
+"""Which elements of a page are not shown, by themselves or by what is declared of them."""
 
 import re
-from typing import NamedTuple
 
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
+
+from kveraser_core.documents.web.html_styles import text_of
 
 NOT_TEXT = {
     "script", "style", "template", "head", "noscript", "iframe", "object", "canvas", "audio", "video", "datalist",
@@ -15,113 +12,55 @@ NOT_TEXT = {
 }  # fmt: skip
 """Elements whose content is never shown as text where scripts run."""
 
-_DECLARATION = re.compile(r"(?:^|;)\s*(display|visibility|opacity|font-size)\s*:\s*([^;!]+)", re.IGNORECASE)
+_NOTHING = r"[01]?(?:\.\d*)?(?:px|pt)?|0(?:\.0*)?(?:[a-z]+|%)?"
+_BESIDE = re.compile(r"-\d{3,}(?:\.\d*)?[a-z%]+")
 _HIDING = {
     "display": re.compile(r"none"),
-    "visibility": re.compile(r"hidden|collapse"),
+    "content-visibility": re.compile(r"hidden"),
     "opacity": re.compile(r"0(?:\.0*)?%?"),
-    "font-size": re.compile(r"0(?:\.0*)?(?:px|pt|em|rem|%)?"),
+    "clip": re.compile(r"rect\((?:[01](?:px)?[\s,]*){4}\)"),
+    "clip-path": re.compile(r"inset\((?:[5-9]\d|100)%.*\)|circle\(0.*\)"),
+    **dict.fromkeys(("left", "top", "right", "text-indent"), _BESIDE),
 }
-_COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.DOTALL)
-_SELECTOR = re.compile(r"([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)", re.IGNORECASE)
-_MAX_SHEETS = 1_000_000
-_MAX_RULES = 2_000
+"""By what an element is hidden with all that is in it."""
+_INHERITED = {
+    "visibility": (re.compile(r"hidden|collapse"), re.compile(r"inherit|unset")),
+    "font-size": (re.compile(_NOTHING), re.compile(r".*[\d.](?:em|%)|inherit|unset|larger|smaller")),
+    "color": (
+        re.compile(r"transparent|rgba\(.*[,/]\s*0(?:\.0*)?%?\s*\)|#[0-9a-f]{3}0|#[0-9a-f]{6}00"),
+        re.compile(r"inherit|unset|currentcolor"),
+    ),
+}
+"""By what it is hidden but for elements in it that say otherwise; and what does not say otherwise."""
+_WHITE = re.compile(r"white|#fff(?:fff)?|rgb\(255,\s*255,\s*255\)")
 
 
-class _Rule(NamedTuple):
-    """A selector: a tag, classes and ids; what it declares; and its rank among others that match."""
-
-    tag: str
-    classes: frozenset[str]
-    ids: frozenset[str]
-    hides: dict[str, bool]
-    rank: tuple[int, int, int, int]
-
-    def matches(self, tag: str, classes: set[str], identity: str) -> bool:
-        return self.tag in {"", tag} and self.classes <= classes and self.ids <= {identity}
-
-
-class Visibility:
-    """Tells of the elements of one page whether they are shown, their ancestors being so."""
-
-    def __init__(self, tree: BeautifulSoup) -> None:
-        sheets = "\n".join(style.get_text() for style in tree.find_all("style"))[:_MAX_SHEETS]
-        self._rules: dict[str, list[_Rule]] = {}
-        self._known: dict[tuple[str, str, str], dict[str, bool]] = {}
-        for rule in _rules(_COMMENT.sub("", sheets)):
-            key = next((f"#{one}" for one in rule.ids), next((f".{one}" for one in rule.classes), rule.tag))
-            self._rules.setdefault(key, []).append(rule)
-
-    def hides(self, element: Tag) -> bool:
-        attributes = element.attrs
-        if "hidden" in attributes or _text(attributes.get("aria-hidden")).strip().lower() == "true":
-            return True
-        if element.name == "input" and _text(attributes.get("type")).strip().lower() == "hidden":
-            return True
-        if element.name == "dialog" and "open" not in attributes:
-            return True
-        if not attributes and not self._rules:
-            return False
-        hiding = self._by_sheets(element) if self._rules else {}
-        if style := _text(attributes.get("style")):
-            hiding |= _declared(style)
-        return any(hiding.values())
-
-    def _by_sheets(self, element: Tag) -> dict[str, bool]:
-        asked = element.name, _text(element.get("class")), _text(element.get("id"))
-        if asked not in self._known:
-            self._known[asked] = self._matching(*asked)
-        return self._known[asked].copy()
-
-    def _matching(self, tag: str, names: str, identity: str) -> dict[str, bool]:
-        classes = set(names.split())
-        keys = [tag, f"#{identity}", *(f".{one}" for one in classes)]
-        rules = [rule for key in keys for rule in self._rules.get(key, ())]
-        hiding: dict[str, bool] = {}
-        for rule in sorted(rules, key=lambda rule: rule.rank):
-            if rule.matches(tag, classes, identity):
-                hiding |= rule.hides
-        return hiding
+def hides(element: Tag, declared: dict[str, str]) -> bool:
+    """Whether neither the element nor anything in it is shown, its ancestors being so."""
+    attributes = element.attrs
+    if "hidden" in attributes or text_of(attributes.get("aria-hidden")).strip().lower() == "true":
+        return True
+    if element.name == "input" and text_of(attributes.get("type")).strip().lower() == "hidden":
+        return True
+    if "popover" in attributes or (element.name == "dialog" and "open" not in attributes):
+        return True
+    if any(name in _HIDING and _HIDING[name].fullmatch(value) for name, value in declared.items()):
+        return True
+    sizes = (declared.get(name, "") for name in ("width", "height", "max-height"))
+    clipped = declared.get("overflow") in {"hidden", "clip"}
+    return clipped and any(size and re.fullmatch(_NOTHING, size) for size in sizes)
 
 
-def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
-
-
-def _declared(style: str) -> dict[str, bool]:
-    """Of each property that can hide whether it does."""
-    found = _DECLARATION.findall(style)
-    return {name.lower(): bool(_HIDING[name.lower()].fullmatch(value.strip().lower())) for name, value in found}
-
-
-def _rules(sheets: str) -> list[_Rule]:
-    rules: list[_Rule] = []
-    depth, start, selectors = 0, 0, ""
-    for brace in re.finditer(r"[{};]", sheets):
-        if brace[0] == "{":
-            if depth == 0:
-                selectors, start = sheets[start : brace.start()], brace.end()
-            depth += 1
-        elif brace[0] == "}":
-            depth = max(depth - 1, 0)
-            if depth == 0:
-                if "@" not in selectors:
-                    rules += _of(selectors, sheets[start : brace.start()], len(rules))
-                start = brace.end()
-        elif depth == 0:  # of `@import ...;`
-            start = brace.end()
-    return rules[:_MAX_RULES]
-
-
-def _of(selectors: str, block: str, order: int) -> list[_Rule]:
-    hides = _declared(block)
-    rules = []
-    for selector in selectors.split(",") if hides else ():
-        found = _SELECTOR.fullmatch(selector.strip())
-        if found and found[0]:
-            parts = re.findall(r"([.#])([\w-]+)", found[2])
-            ids = frozenset(name for sign, name in parts if sign == "#")
-            classes = frozenset(name for sign, name in parts if sign == ".")
-            tag = (found[1] or "").lower()
-            rules.append(_Rule(tag, classes, ids, hides, (len(ids), len(classes), bool(tag), order)))
-    return rules
+def unseen(declared: dict[str, str], before: frozenset[str], on_white: bool) -> frozenset[str]:
+    """The properties by which the text of an element is hidden, of which `before` are those around it."""
+    here = set(before)
+    grounds = {declared.get("background"), declared.get("background-color")}
+    for name, (hiding, keeping) in _INHERITED.items():
+        value = declared.get(name)
+        if value is None or keeping.fullmatch(value):
+            continue
+        lost = name == "color" and ((on_white and _WHITE.fullmatch(value)) or value in grounds)
+        (here.add if lost or hiding.fullmatch(value) else here.discard)(name)
+    if "text" in (declared.get("background-clip"), declared.get("-webkit-background-clip")):
+        here.discard("color")  # the background shows through the letters
+    return frozenset(here)
