@@ -55,6 +55,18 @@ def test_a_letter_that_is_a_page_and_hides_text():
     assert found.warnings == ("Hidden text was left out.",)
 
 
+def test_all_parts_that_a_letter_shows_are_read_and_others_named():
+    made = letter()
+    made.set_content("First.")
+    made.add_attachment("Second.", disposition="inline")
+    made.add_attachment("<p>Third.</p>", subtype="html", disposition="inline")
+    made.add_attachment("<p>Not shown.</p>", subtype="html", filename="a.html")
+    made.add_attachment("BEGIN:VCALENDAR", subtype="calendar", disposition="inline")
+    found = parse(bytes(made), "a.eml")
+    assert found.text == f"{HEAD}First.\n\nSecond.\n\nThird."
+    assert found.warnings == ("The attachments were left out: a.html, text/calendar.",)
+
+
 def test_a_forwarded_letter_is_said():
     made = letter()
     made.set_content("See below.")

@@ -9,6 +9,7 @@ from kveraser_core.documents.formats import Extract, File, extracted
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _NAMED = 20
+_READ = {"text/plain", "text/html", "application/xhtml+xml"}
 
 
 def mail_text(data: bytes, title: str) -> Extract:
@@ -40,14 +41,28 @@ def _head(message: EmailMessage) -> str:
 
 
 def _body(message: EmailMessage, title: str, warnings: list[str]) -> str:
-    saved = _is_saved_page(message)
-    for kind in ("html",) if saved else ("plain", "html"):
-        part = message.get_body(preferencelist=(kind,))
-        if part is None and saved:
-            part = next((one for one in message.walk() if one.get_content_type().endswith("html")), None)
-        if part is not None and (text := _text(part, title, warnings).strip()):
-            return text
-    return ""
+    if not _is_saved_page(message):
+        return "\n\n".join(_inline(message, title, warnings))
+    part = message.get_body(preferencelist=("html",))
+    if part is None:
+        part = next((one for one in message.walk() if one.get_content_type().endswith("html")), None)
+    return "" if part is None else _text(part, title, warnings).strip()
+
+
+def _inline(part: Message, title: str, warnings: list[str]) -> Iterator[str]:
+    """The texts that a message shows one after the other; of several forms of one, the plainest that has any text."""
+    if part.get_content_type() == "message/rfc822" or part.get_content_disposition() == "attachment":
+        return
+    if part.is_multipart():
+        forms = [child for child in part.get_payload() if isinstance(child, Message)]
+        if part.get_content_subtype() != "alternative":
+            for child in forms:
+                yield from _inline(child, title, warnings)
+            return
+        forms.sort(key=lambda form: form.get_content_type() != "text/plain")
+        yield from next((texts for form in forms if (texts := list(_inline(form, title, warnings)))), [])
+    elif part.get_content_type() in _READ and (text := _text(part, title, warnings).strip()):
+        yield text
 
 
 def _text(part: Message, title: str, warnings: list[str]) -> str:
@@ -75,5 +90,10 @@ def _attached(message: EmailMessage) -> Iterator[str]:
         name = part.get_filename()
         if part.get_content_type() == "message/rfc822":
             yield "a forwarded message"
-        elif part.get_content_disposition() == "attachment" or (name and not part.get("content-id")):
+        elif part.get_content_disposition() == "attachment" or (not part.get("content-id") and _is_left_out(part)):
             yield " ".join((name or part.get_content_type()).split())[:100]
+
+
+def _is_left_out(part: Message) -> bool:
+    kind = part.get_content_type()
+    return kind not in _READ and not kind.endswith("signature")
