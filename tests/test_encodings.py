@@ -59,6 +59,13 @@ def test_a_guess_is_right_and_says_that_it_is_one(encoding, text):
     assert "--encoding" in document.warnings[0]
 
 
+@pytest.mark.parametrize(("encoding", "text"), [("iso2022_jp", "家賃は八百ユーロです。"), ("iso2022_kr", "임대료")])
+def test_shifts_in_seven_bits_need_no_guess(encoding, text):
+    document = read_document(text.encode(encoding), "a.txt")
+    assert document.text == text
+    assert document.warnings == ()
+
+
 def test_utf8_needs_no_guess():
     assert read_document(POLISH.encode(), "a.txt").warnings == ()
 

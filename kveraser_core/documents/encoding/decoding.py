@@ -3,6 +3,7 @@
 Nothing but Python's own codecs is needed here, and time is bounded by the length.
 """
 
+import contextlib
 import unicodedata
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ _BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_ESCAPES = {b"\x1b$B": "iso2022_jp_2", b"\x1b$@": "iso2022_jp_2", b"\x1b$)C": "iso2022_kr"}
 _CONTROLS = [chr(code) for code in range(1, 32) if chr(code) not in "\t\n\r\f\v\x1b"]
 
 
@@ -48,6 +50,9 @@ def decoded(data: bytes, title: str, encoding: str | None = None) -> Decoded | N
             raise damaged(title) from error
     if b"\0" in data and (wide := _wide_text(data)):
         return _without_nuls(Decoded(wide, []), title)
+    if shifted := next((codec for escape, codec in _ESCAPES.items() if escape in data), None):
+        with contextlib.suppress(UnicodeDecodeError):
+            return Decoded(data.decode(shifted), [])
     try:
         return _without_nuls(Decoded(data.decode("utf-8"), []), title)
     except UnicodeDecodeError:
