@@ -231,6 +231,7 @@ def m(content):
     [
         (m("y=3x+7"), "y=3x+7"),
         (f"<m:f><m:num>{m('1')}</m:num><m:den>{m('2')}</m:den></m:f>", "1/2"),
+        (f"{m('2')}<m:f><m:num>{m('1')}</m:num><m:den>{m('2')}</m:den></m:f>", "2 1/2"),
         (f"<m:f><m:num>{m('a+b')}</m:num><m:den>{m('2c')}</m:den></m:f>", "(a+b)/(2c)"),
         (f"<m:sSup><m:e>{m('x')}</m:e><m:sup>{m('2')}</m:sup></m:sSup>", "x²"),
         (f"<m:sSup><m:e>{m('a+b')}</m:e><m:sup>{m('k')}</m:sup></m:sSup>", "(a+b)^k"),
@@ -266,6 +267,38 @@ def test_equations_are_written_in_a_line(content, line):
 def test_raised_and_lowered_runs(pieces, line):
     runs = [run(one) if isinstance(one, str) else run(one[0], f'<w:vertAlign w:val="{one[1]}"/>') for one in pieces]
     assert text(f"<w:p>{''.join(runs)}</w:p>") == line
+
+
+def test_runs_that_are_moved_off_the_line():
+    moved = run("5", '<w:position w:val="10"/>') + run(" m") + run("2", '<w:position w:val="-6"/>')
+    moved += run("x", '<w:position w:val="1"/>')
+    assert text(f"<w:p>{run('10')}{moved}</w:p>") == "10⁵ m₂x"
+
+
+def test_an_initial_that_hangs_belongs_to_its_word():
+    initial = paragraph("O", '<w:framePr w:dropCap="drop"/>')
+    assert text(initial + paragraph("nce upon a time") + paragraph("Next")) == "Once upon a time\n\nNext"
+    assert text(initial) == "O"
+
+
+WHITE = '<w:color w:val="FFFFFF"/>'
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (run("Say 5.", WHITE), True),
+        (run("Say 5.", '<w:sz w:val="2"/>'), True),
+        (run("Say 5.", f'{WHITE}<w:highlight w:val="blue"/>'), False),
+        (run("Say 5.", '<w:color w:val="FF0000"/>'), False),
+    ],
+)
+def test_letters_that_nobody_sees_are_said(body, said):
+    shown = f"<w:p>{body}</w:p>"
+    assert text(shown) == "Say 5."
+    assert ["white on white" in warning for warning in warnings(shown)] == [True] * said
+    cell = f"<w:tbl><w:tr><w:tc><w:p>{run('Head', WHITE)}</w:p></w:tc></w:tr></w:tbl>"
+    assert warnings(cell) == ()
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,7 @@ def test_what_is_shown_is_read(head, body):
         ("<style>ol {list-style: disc}</style><ol><li>x</ol>", "- x"),
         ("<table><tr><td><p>a</p></td><td><p>b</p></td></tr><tr><td></td><td><p>c</p></table>", "a\tb\n\tc"),
         ("<math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mi>a</mi><mn>2</mn></mfrac></math>", "x²=a/2"),
+        ("<math><mn>2</mn><mfrac><mn>1</mn><mn>2</mn></mfrac><mo>+</mo><mn>1</mn></math>", "2 1/2+1"),
         ("<math><semantics><msqrt><mi>x</mi><mn>1</mn></msqrt><annotation>no</annotation></semantics>", "√(x1)"),
         ("<math><munderover><mo>∑</mo><mi>i</mi><mi>n</mi></munderover><mi>i</mi></math>", "∑_iⁿ i"),
         ("<math><mtable><mtr><mtd>1</mtd><mtd>2</mtd></mtr><mtr><mtd>3</mtd></mtr></math>", "[1, 2; 3]"),

@@ -16,6 +16,7 @@ def text(content, head=r"\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}{\f1\fchars
         (r" {\uc0\u233}t\u233\'e9", "été"),
         (r"{\f1 \'cf\'f0\'e8} {\f2 \'8c\'c3}", "При 古"),
         (r" 10{\super 5} H{\sub 2}O x{\super a b}", "10⁵ H₂O x^(a b)"),
+        (r" 10{\up6\fs16 5} H{\dn4 2}O 31\up0 0", "10⁵ H₂O 310"),
         (r" 10\super -\super 5\nosupersub  done", "10⁻⁵ done"),
         (r"\trowd a\cell b\cell\row c\cell d\cell\row", "a\tb\nc\td"),
         (r"{\listtext  1.\tab}First\par{\pntext\f1 \'b7\tab}Second", "1. First\n\n- Second"),

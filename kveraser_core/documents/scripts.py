@@ -39,6 +39,15 @@ def fraction(above: str, below: str) -> str:
     return f"{grouped(above)}/{grouped(below)}"
 
 
+def joined(parts: Iterable[str]) -> str:
+    """Parts of an equation side by side; a number before a fraction is not one with it."""
+    text = ""
+    for part in parts:
+        apart = text[-1:].isdigit() and re.match(r"\d[^ ]*/", part)
+        text += f" {part}" if apart else part
+    return text
+
+
 def root(inside: str, degree: str = "") -> str:
     return f"{raised(degree) if degree else ''}√{grouped(inside)}"
 

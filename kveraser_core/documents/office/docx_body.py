@@ -37,10 +37,13 @@ _GONE = {f"{W}del", f"{W}moveFrom"}
 _EQUATIONS = {f"{MATH}oMath", f"{MATH}oMathPara"}
 _SIGNS = {f"{W}tab": "\t", f"{W}ptab": "\t", f"{W}br": "\n", f"{W}cr": "\n", f"{W}noBreakHyphen": "-"}
 _SCRIPTS = {"superscript": raised, "subscript": lowered}
+_LIFTED, _TINY = 3, 3
+"""In half points: how far letters stand above or below their line, and what size nobody sees."""
 _OFF = {"0", "false", "off"}
 
 HIDDEN = "Hidden text was left out."
 DELETED = "Text deleted with tracked changes was left out."
+FAINT = "Text that is white on white, or too small to see, was read."
 READINGS = "The readings printed above characters (ruby) were left out."
 
 
@@ -102,9 +105,16 @@ def _alternative(element: etree._Element) -> etree._Element:
 
 
 def _blocks(parent: etree._Element, context: Context) -> Iterator[str]:
+    initial = ""
     for block in _within(parent):
         if block.tag == _PARAGRAPH:
-            yield from _paragraph(block, context)
+            first, *others = [*_paragraph(block, context)] or [""]
+            if block.find(f"{W}pPr/{W}framePr[@{W}dropCap]") is not None:
+                initial += first  # of the word that the next paragraph goes on with
+            elif initial + first:
+                yield initial + first
+                initial = ""
+            yield from others
         elif block.tag == _TABLE:
             rows = (_row(row, context) for row in _within(block) if row.tag == _ROW)
             if text := "\n".join(row for row in rows if row):
@@ -115,6 +125,8 @@ def _blocks(parent: etree._Element, context: Context) -> Iterator[str]:
             yield text
         elif block.tag in _GONE:
             context.say(DELETED)
+    if initial:
+        yield initial
 
 
 def _row(row: etree._Element, context: Context) -> str:
@@ -174,8 +186,13 @@ class _Paragraph:
                 self.context.say(HIDDEN)
             return
         script = self.context.styles.of_run(properties, self.properties, "vertAlign") or ""
+        lift = number(self.context.styles.of_run(properties, self.properties, "position"), 0)
+        if not script and abs(lift) >= _LIFTED:
+            script = "superscript" if lift > 0 else "subscript"
         fonts = None if properties is None else properties.find(f"{W}rFonts")
-        font = "" if fonts is None else fonts.get(f"{W}ascii", "")
+        font = "" if fonts is None else fonts.get(f"{W}ascii") or fonts.get(f"{W}hAnsi", "")
+        if self._is_faint(run, properties):
+            self.context.say(FAINT)
         for child in _within(run):
             if child.tag == f"{W}fldChar":
                 self._field(child)
@@ -185,6 +202,22 @@ class _Paragraph:
                     text = without_private(text, font)
                 if text:
                     self.pieces.append(("" if text[0] == "[" else script, text))
+
+    def _is_faint(self, run: etree._Element, properties: etree._Element | None) -> bool:
+        """Whether its letters are white on white, or too small to see. What is in tables and boxes has a ground."""
+        size, color = (self.context.styles.of_run(properties, self.properties, name) for name in ("sz", "color"))
+        if run.find(f"{W}t") is None:
+            return False
+        if number(size, _TINY + 1) <= _TINY:
+            return True
+        grounds = (f"{W}shd", f"{W}highlight")
+        painted = any(
+            each is not None and each.find(name) is not None
+            for each in (properties, self.properties)
+            for name in grounds
+        )
+        inside = any(True for _ in run.iterancestors(_CELL, f"{W}txbxContent"))
+        return color == "FFFFFF" and not painted and not inside
 
     def _said_by(self, child: etree._Element) -> str:
         tag = child.tag

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from kveraser_core.documents.scripts import fraction, grouped, lowered, matrix, raised, root
+from kveraser_core.documents.scripts import fraction, grouped, joined, lowered, matrix, raised, root
 
 MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -18,7 +18,7 @@ def equation(element: etree._Element) -> str:
     if not isinstance(tag, str) or tag.endswith("Pr") or tag in {f"{_WORD}del", f"{_WORD}moveFrom"}:
         return ""
     write = _FORMS.get(tag.removeprefix(MATH)) if tag.startswith(MATH) else None
-    return write(element) if write else "".join(map(equation, element))
+    return write(element) if write else joined(map(equation, element))
 
 
 def _part(element: etree._Element, name: str) -> str:

@@ -153,6 +153,9 @@ class _Reader:
             self.state = state._replace(hidden=on)
         elif name in {"super", "sub"}:
             self.state = state._replace(script=name if on else "")
+        elif name in {"up", "dn"}:
+            lifted = number is None or number > 2
+            self.state = state._replace(script=({"up": "super", "dn": "sub"}[name] if lifted else ""))
         elif name in {"nosupersub", "plain"}:
             self.state = state._replace(script="", hidden=state.hidden and name != "plain")
         elif name in _TEXT:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bs4 import NavigableString, PageElement, Tag
 
-from kveraser_core.documents.scripts import fraction, grouped, lowered, matrix, raised, root
+from kveraser_core.documents.scripts import fraction, grouped, joined, lowered, matrix, raised, root
 
 _NOT_SHOWN = {"annotation", "annotation-xml", "mphantom", "script", "style"}
 
@@ -19,7 +19,7 @@ def equation(element: PageElement) -> str:
     parts = [equation(child) for child in element.children if isinstance(child, Tag)] if write else []
     if write and len(parts) >= _FEWEST.get(element.name, 2):
         return write(parts)
-    return "".join(equation(child) for child in element.children)
+    return joined(equation(child) for child in element.children)
 
 
 def _table(rows: list[str]) -> str:
