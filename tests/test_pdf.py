@@ -205,6 +205,8 @@ def test_raised_numbers_are_told_from_others():
         ("e, x+1 up, is", "e^(x+1) is"),
         ("the 2, nd up, day", "the 2nd day"),
         ("where x, max down, is", "where x_max is"),
+        ("x = 2, 10 up", "x = 2¹⁰"),
+        ("2, 10 up", "2¹⁰"),
     ],
 )
 def test_letters_above_and_below_the_line_are_no_part_of_a_number(parts, read):
@@ -449,6 +451,22 @@ def test_turned_text_and_forms_are_read_and_a_form_in_itself_ends():
     form = stream(text("In a form.") + "/Fm1 Do", Subtype=named("Form"), Resources=file.resources)
     file.objects[named("Fm1")] = file.writer._add_object(form)
     assert file.read().text == "Upright.\n\nIn a form.\n\nOn the margin."
+
+
+def test_drawn_letters_are_measured_in_their_own_unit():
+    glyphs = {letter: stream("50 0 0 0 50 50 d1") for letter in "abc"}
+    file = File("BT /F3 12 Tf 72 720 Td (abc) Tj ET " + text((92, 720, "next")))
+    file.resources["/Font"][named("F3")] = file.writer._add_object(
+        dictionary(
+            Type=named("Font"), Subtype=named("Type3"), FirstChar=NumberObject(97), LastChar=NumberObject(99),
+            FontMatrix=ArrayObject(map(FloatObject, (0.01, 0, 0, 0.01, 0, 0))),
+            FontBBox=ArrayObject(map(NumberObject, (0, 0, 50, 50))),
+            Widths=ArrayObject([NumberObject(50)] * 3),
+            CharProcs=dictionary(**{name: file.writer._add_object(glyph) for name, glyph in glyphs.items()}),
+            Encoding=dictionary(Differences=ArrayObject([NumberObject(97), *map(named, "abc")])),
+        )
+    )  # fmt: skip
+    assert file.read().text == "abc next"
 
 
 def test_what_stands_for_a_glyph_is_read():

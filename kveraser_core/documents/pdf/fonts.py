@@ -45,11 +45,13 @@ class _Glyphs(dict[Any, tuple[str, float]]):
 
     def __init__(self, font: FontResource, resource: DictionaryObject) -> None:
         self._font, self._default = font, float(font.character_widths["default"])
+        matrix = cast(Any, resource.get("/FontMatrix"))
+        self._scale = 1000 * float(matrix[0]) if resource.get("/Subtype") == "/Type3" and matrix else 1.0
         self._built_in = _built_in_encoding(resource)
 
     def __missing__(self, code: int | str) -> tuple[str, float]:
         raw = chr(code) if isinstance(code, int) else code
-        width = float(self._font.character_widths.get(raw, self._default))
+        width = float(self._font.character_widths.get(raw, self._default)) * self._scale
         encoding = self._font.encoding
         if code in self._built_in:
             self[code] = known = self._built_in[code], width

@@ -20,6 +20,8 @@ _LOOK_BACK = 0.8
 """In font sizes: gaps between words and between cells, how far bases of one line differ, raised letters too, and how
 near a run must be to be put into a line that was drawn before."""
 _SMALLER = 0.85
+_SCRIPTS = 3
+"""How many letters above and below the line there may be for one on it."""
 _LIFT, _DROP = 0.2, 0.08
 """How much smaller letters are that are set above or below the line, and how far, in font sizes."""
 _PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc]+")
@@ -108,6 +110,7 @@ def _line(row: list[Run]) -> Line | None:
     for run in row:
         sizes[run.size] += len(run.text.strip())
     size = sizes.most_common(1)[0][0]
+    size = max(other for other, letters in sizes.items() if _SCRIPTS * letters >= sizes[size])
     base = next(run.base for run in row if run.size == size)
     cells: list[Cell] = []
     last: Run | None = None
