@@ -15,7 +15,6 @@ import sys
 import threading
 from pathlib import Path
 
-
 _NO_ROOM = ("failed to map segment", "annot allocate memory")
 """What the system's loader says where a library does not fit into memory."""
 
