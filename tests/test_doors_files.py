@@ -91,7 +91,7 @@ def page_events(served: Served) -> list[tuple[int, int, int]]:
 
 def every_way(served: Served, given: object) -> Iterator[str]:
     """Give `given` for a file by every way in: what comes back must be an error."""
-    well, said = served.call("load_file", given, "")
+    well, said = served.call("load_file", given, "", "")
     assert not well
     yield str(said)
     joined = served.send("POST", "/gradio_api/call/v2/load_file", {"file": given})
@@ -99,7 +99,9 @@ def every_way(served: Served, given: object) -> Iterator[str]:
     assert not well
     yield str(said)
     for path in ("run/load_file", "run/predict", "api/load_file", "api/predict"):
-        reply = served.send("POST", f"/gradio_api/{path}", {"data": [given, ""], "fn_index": 1, "session_hash": "x"})
+        reply = served.send(
+            "POST", f"/gradio_api/{path}", {"data": [given, "", ""], "fn_index": 1, "session_hash": "x"}
+        )
         assert reply.status >= 400
         yield reply.body.decode()
     well, said = served.tool("load_file", {"file": given})
@@ -128,7 +130,7 @@ def test_an_absolute_path_is_refused_by_every_way_in(served: Served, secret: Pat
 @pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ", "/dev/zero", "/proc/self/fd/0", "/", "", "\0"])
 def test_files_of_the_system_devices_and_folders_are_refused(served: Served, path: str):
     for given in (file_data(path), path):
-        well, said = served.call("load_file", given, "")
+        well, said = served.call("load_file", given, "", "")
         assert not well
         assert "root:" not in str(said)
         assert not served.tool("load_file", {"file": given})[0]
@@ -155,16 +157,14 @@ def test_no_address_is_fetched(served: Served, listener: Listener, secret: Path)
     mine = served.uploaded(TEXT.encode())
     for address in [*addresses, f"file://{secret}", "ftp://127.0.0.1/x.txt", "data:text/plain;base64,aGVsbG8="]:
         for given in (file_data(address), file_data(address, url=address), file_data(mine, url=address), address):
-            well, said = served.call("load_file", given, "")
+            well, said = served.call("load_file", given, "", "")
             assert not well, given
             assert "xylophone" not in str(said)
             well, said = served.tool("load_file", {"file": given})
             assert not well, given
             assert "xylophone" not in said
-        for (number, length, place), given in zip(
-            page_events(served), (file_data(address), file_data(address)), strict=True
-        ):
-            told = served.event(number, ["" if at != place else given for at in range(length)])
+        for number, length, place in page_events(served):
+            told = served.event(number, ["" if at != place else file_data(address) for at in range(length)])
             assert '"success":true' not in told
         for path in ("file", "proxy"):
             assert served.send("GET", f"/gradio_api/{path}={address}").status >= 400
@@ -209,7 +209,7 @@ def test_an_uploaded_file_is_read_by_every_way_in(served: Served, tmp_path: Path
     """What is refused above is refused for what it is, not for the way it came."""
     path = served.uploaded(TEXT.encode(), "harbour.txt")
     for given in (path, file_data(path), file_data(path, url=f"{served.address}/gradio_api/file={path}")):
-        well, loaded = served.call("load_file", given, "")
+        well, loaded = served.call("load_file", given, "", "")
         assert well, loaded
         assert (loaded["title"], loaded["characters"]) == ("harbour.txt", len(TEXT))
     well, loaded = served.tool("load_file", {"file": path})
@@ -258,7 +258,7 @@ def test_each_lock_holds_alone(served: Served, secret: Path, monkeypatch: pytest
     for lock in LOCKS:
         if lock is not closed:
             lock(monkeypatch)
-    assert not served.call("load_file", file_data(str(secret)), "")[0]
+    assert not served.call("load_file", file_data(str(secret)), "", "")[0]
     for number, length, place in page_events(served):
         told = served.event(number, ["" if at != place else file_data(str(secret)) for at in range(length)])
         assert "xylophone" not in told
@@ -268,7 +268,7 @@ def test_with_every_lock_open_the_file_is_read(served: Served, secret: Path, mon
     """That the test above can fail."""
     for lock in LOCKS:
         lock(monkeypatch)
-    well, loaded = served.call("load_file", file_data(str(secret)), "")
+    well, loaded = served.call("load_file", file_data(str(secret)), "", "")
     assert well, loaded
 
 

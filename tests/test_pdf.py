@@ -121,6 +121,12 @@ def test_lines_become_paragraphs_and_hyphens_are_undone():
 def test_a_hyphen_stays_in_a_word_that_has_one():
     first = ["He lived in a well-known house at the end of the", "street, and this well-", "known house is for sale."]
     assert File(text(*first)).read().text.endswith("and this well-known house is for sale.")
+    cut = [
+        "One of them is a guest, and forty of us were there; the forty-",
+        "one of us ate bread because it was be-",
+        "cause",
+    ]
+    assert File(text(*cut)).read().text.endswith("the forty-one of us ate bread because it was because")
     assert "Anglo-Saxon" in File(text("It was written by an old Anglo-", "Saxon monk.")).read().text
 
 
@@ -179,6 +185,15 @@ def test_columns_are_read_in_turn_however_they_are_drawn():
         document = File(page).read()
         assert document.text.startswith(said)
         assert [re.findall(r"page \d", warning)[0] for warning in document.warnings] == warnings
+
+
+def test_a_column_that_stands_beside_a_heading_is_no_part_of_its_line():
+    columns = text("Conduct", size=18, y=500) + text(
+        "Each shop has two people", "trained in first aid.", x=330, y=497.5
+    )
+    assert File(columns).read().text == "Conduct\n\nEach shop has two people trained in first aid."
+    columns = text("Each shop has two people.", "Open.") + text("Conduct", size=18, x=222, y=718)
+    assert File(columns).read().text == "Each shop has two people. Open.\n\nConduct"
 
 
 def test_gaps_are_spaces_and_kerning_is_not():
@@ -248,6 +263,10 @@ def test_what_only_looks_like_a_head_stays():
     rows = [text("Total 12", y=720), text("Total 7", y=720), text("Total 31", y=720)]
     document = File(*(row + text("Other words.", y=500 - 30 * at) for at, row in enumerate(rows))).read()
     assert [f"Total {n}" in document.text for n in (12, 7, 31)] == [True] * 3  # its numbers do not count pages
+    items = [
+        text(f"Item {at} costs {31 * at} euros.", *["It is sold by weight."] * 8, leading=20) for at in range(1, 8)
+    ]
+    assert [f"Item {at} costs" in File(*items).read().text for at in range(1, 8)] == [True] * 7  # no room below it
     document = File(*(text("The same words.") for _ in range(3))).read()
     assert document.text.count("The same words.") == 3  # it is all that these pages have
 

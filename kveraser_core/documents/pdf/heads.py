@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import median
 
 from kveraser_core.documents.pdf.lines import Line
 
@@ -13,8 +14,12 @@ _LEAST_SHARE = 0.4
 _ROOM = 1.1
 _MANY = 4
 _ROOM_OF_FEW = 1.7
+_ROOM_IN_LEADINGS = 1.15
+_TEXT = 5
+_OTHER_SIZE = 0.08
 """How many lines at the top and at the bottom may be heads; how far apart they are at one height, in points; on how
-many of the pages one stands; how far it is from the text, in font sizes, in many pages, from how many, and in few."""
+many of the pages one stands; how far it is from the text, in font sizes, in many pages, from how many, in few; and,
+if its size is the text's, in leadings of a page of so many lines; how much a size differs that is another."""
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
 
 
@@ -39,11 +44,20 @@ def without_heads(pages: Sequence[list[Line]]) -> tuple[list[list[Line]], list[s
 
 
 def _at_edges(lines: list[Line], least_room: float) -> list[Line]:
-    """The lines that may be heads or feet: those at the top and bottom with room between them and the others."""
+    """The lines that may be heads or feet: those at the top and bottom that stand apart from the others."""
     ordered = sorted(lines, key=lambda line: -line.base)
+    leading = median([a.base - b.base for a, b in pairwise(ordered)]) if len(ordered) >= _TEXT else 0.0
+
+    def apart(outer: Line, inner: Line) -> bool:
+        size = max(outer.size, inner.size)
+        least = least_room * size
+        if abs(outer.size - inner.size) < _OTHER_SIZE * size:
+            least = max(least, _ROOM_IN_LEADINGS * leading)
+        return abs(outer.base - inner.base) > least
+
     edges: list[Line] = []
     for way in (ordered, ordered[::-1]):
-        room = [abs(a.base - b.base) > least_room * max(a.size, b.size) for a, b in pairwise(way[: _EDGE + 1])]
+        room = [apart(outer, inner) for outer, inner in pairwise(way[: _EDGE + 1])]
         edges += way[: room.index(True) + 1] if True in room else []
     return edges
 

@@ -15,10 +15,11 @@ from kveraser_core.documents.scripts import lowered, raised
 _WORD_GAP = 0.13
 _CELL_GAP = 1.5
 _SAME_LINE = 0.3
+_SAME_BASE = 0.1
 _RAISED = 0.6
 _LOOK_BACK = 0.8
-"""In font sizes: gaps between words and between cells, how far bases of one line differ, raised letters too, and how
-near a run must be to be put into a line that was drawn before."""
+"""In font sizes: gaps between words and between cells; how far bases of one line differ, those of cells and of raised
+letters too; and how near a run must be to be put into a line that was drawn before."""
 _SMALLER = 0.85
 _SCRIPTS = 3
 """How many letters above and below the line there may be for one on it."""
@@ -87,7 +88,10 @@ def _rows(runs: list[Run]) -> list[list[Run]]:
 
 
 def _on_line(row: list[Run], run: Run) -> bool:
-    return min(abs(run.base - row[0].base), abs(run.base - row[-1].base)) <= _SAME_LINE * min(run.size, row[0].size)
+    """Whether `run` has the base of a line; one beside a gap, such as in another column, must have it closely."""
+    gap = max(run.left - row[-1].right, row[-1].left - run.right)
+    differ = _SAME_LINE if gap <= _CELL_GAP * run.size else _SAME_BASE
+    return min(abs(run.base - row[0].base), abs(run.base - row[-1].base)) <= differ * min(run.size, row[0].size)
 
 
 def _raised(before: Run, run: Run) -> bool:
@@ -98,8 +102,9 @@ def _raised(before: Run, run: Run) -> bool:
 
 
 def _fits_in(row: list[Run], run: Run) -> bool:
-    """Whether `run` has its place in a line drawn before: beside one of its runs, and over none."""
-    if not _on_line(row, run):
+    """Whether `run` has its place in a line drawn before: as large as that, beside one of its runs, and over none."""
+    differ = max(abs(run.base - row[0].base), abs(run.size - row[0].size))
+    if differ > _SAME_BASE * run.size:
         return False
     gaps = [max(run.left - other.right, other.left - run.right) for other in row]
     return -_WORD_GAP * run.size <= min(gaps) <= _LOOK_BACK * run.size

@@ -21,7 +21,7 @@ from kveraser_core.documents.pdf.content import PageContent, Run, form_content, 
 from kveraser_core.documents.pdf.fonts import Font
 from kveraser_core.documents.pdf.heads import without_heads
 from kveraser_core.documents.pdf.lines import Line, lines_of
-from kveraser_core.documents.pdf.paragraphs import hyphenated_words, paragraphs
+from kveraser_core.documents.pdf.paragraphs import paragraphs, words_within
 from kveraser_core.documents.pdf.warnings import PageWarnings
 
 MAX_PAGES = 2_000
@@ -54,8 +54,8 @@ def pdf_pages(data: bytes, title: str, password: str | None) -> Extract:
         raise EncryptedDocument(f"A password is needed to open {title}: give its password.") from error
     pages, heads = without_heads(pages)
     warnings.heads = heads
-    hyphenated = hyphenated_words(line for lines in pages for line in lines)
-    return Extract([paragraphs(lines, hyphenated) for lines in pages], warnings.sentences(), paged=True)
+    words = words_within(line for lines in pages for line in lines)
+    return Extract([paragraphs(lines, words) for lines in pages], warnings.sentences(), paged=True)
 
 
 def _read(reader: pypdf.PdfReader, title: str, warnings: PageWarnings) -> list[list[Line]]:

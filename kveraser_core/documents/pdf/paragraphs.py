@@ -25,19 +25,20 @@ letter, and of a full one, in font sizes; how many lines around one tell where i
 _ITEM = re.compile(r"([•▪◦‣·–—*➢✓-]|\(?(\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s")
 _ENDS = re.compile(r"[.!?:;。！？：；][\"'”’»)\]]*$")
 _HYPHEN = re.compile(r"([^\W\d_]+)([-\u2010\u00ad])$")
-_HYPHENATED = re.compile(r"[^\W\d_]+[-\u2010][^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*+(?![-\u2010\u00ad]$)")
+_SHORTEST_PART = 3
 _WIDE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 
-def hyphenated_words(lines: Iterable[Line]) -> set[str]:
-    """The words that are written with a hyphen within a line, in small letters."""
-    return {word.lower() for line in lines for word in _HYPHENATED.findall(line.text)}
+def words_within(lines: Iterable[Line]) -> set[str]:
+    """The words that no end of a line cuts, in small letters, those with a hyphen whole."""
+    return {word for line in lines for word in _WORD.findall(line.text.lower().replace("\u2010", "-"))}
 
 
-def paragraphs(lines: Sequence[Line], hyphenated: set[str]) -> str:
+def paragraphs(lines: Sequence[Line], words: set[str]) -> str:
     """The text of a page's lines, with blank lines between paragraphs and tabs between cells.
 
-    A hyphen at the end of a line stays if the word is in `hyphenated`.
+    Whether a hyphen at the end of a line stays is told by the document's other `words`.
     """
     if not lines:
         return ""
@@ -49,7 +50,7 @@ def paragraphs(lines: Sequence[Line], hyphenated: set[str]) -> str:
             parts += ["\n\n" if apart else "\n", line.text]
             first = line
         else:
-            parts[-1], joint = _joint(parts[-1], line.text, hyphenated)
+            parts[-1], joint = _joint(parts[-1], line.text, words)
             parts += [joint, line.text]
     return "".join(parts)
 
@@ -75,14 +76,21 @@ def _ends(before: Line, line: Line, leading: float, margin: float, first: Line) 
     return before.end + _first_word(line) < margin or width < _FULL * before.size
 
 
-def _joint(text: str, following: str, hyphenated: set[str]) -> tuple[str, str]:
+def _joint(text: str, following: str, words: set[str]) -> tuple[str, str]:
     """`text` as it is before `following`, and what stands between them."""
     if hyphen := _HYPHEN.search(text):
         start = re.match(r"[^\W\d_]*", following)
-        word = f"{hyphen[1]}-{start[0] if start else ''}".lower()
-        keep = hyphen[2] != "\u00ad" and (word in hyphenated or not following[0].islower())
+        parts = hyphen[1].lower(), start[0].lower() if start else ""
+        keep = hyphen[2] != "\u00ad" and (not following[0].islower() or _has_a_hyphen(parts, words))
         return (text if keep else text[:-1]), ""
     return text, "" if _WIDE.match(text[-1]) and _WIDE.match(following[0]) else " "
+
+
+def _has_a_hyphen(parts: tuple[str, str], words: set[str]) -> bool:
+    """Whether a word in two parts is one with a hyphen: as the document has it, or else if both are words of it."""
+    if "-".join(parts) in words or "".join(parts) in words:
+        return "-".join(parts) in words
+    return all(part in words and len(part) >= _SHORTEST_PART for part in parts)
 
 
 def _same_size(before: Line, line: Line) -> bool:
