@@ -129,6 +129,9 @@ class Erasing:
                 found.extend(find_similar(job, workspace, spans, lambda looked: share.append(looked)))
 
         def listed(**state: Any) -> Update:
+            """The list, as long as it is what is shown: neither was more erased, nor did another document come."""
+            if self.store.find(key) is not workspace or workspace.edits != before:
+                return {self.parts.edits: gr.skip()}
             return {self.parts.edits: edit_list(workspace, said, **state, **figures)}
 
         yield listed(searching=0)
@@ -141,8 +144,7 @@ class Erasing:
         except KVEraserError:
             yield listed()
             raise
-        if self.store.find(key) is workspace and workspace.edits == before:  # and no other document took its place
-            yield listed(similar=found)
+        yield listed(similar=found)  # Gradio sends what comes last once more, whatever other events did meanwhile
 
     def _shown(self, workspace: Workspace, said: str, **figures: Any) -> Update:
         return {

@@ -117,8 +117,11 @@ def asking(workspace, sessions):
         return Asking(sessions, Turns(), lay_out(workspace.session.backbone))
 
 
-def test_what_is_found_for_a_document_that_went_meanwhile_is_not_shown(llama, sessions, workspace, monkeypatch):
-    """Else it would be shown beside the document that took its place."""
+def test_what_is_found_for_what_is_shown_no_more_is_not_shown(llama, sessions, workspace, monkeypatch):
+    """Else it would be shown beside the document that took its place, or the list would lose the latest erase.
+
+    Gradio sends the last state once more when the search ends, so that must be one that changes nothing.
+    """
     with sessions.room(1, "", "tab") as room:
         key = sessions.add(workspace, room)
     workspace.session.erase([Span(0, 20)], "mask")
@@ -135,7 +138,17 @@ def test_what_is_found_for_a_document_that_went_meanwhile_is_not_shown(llama, se
         return []
 
     monkeypatch.setattr(workspace.similar, "find", replaced)
-    assert [state[erasing.parts.edits]["searching"] for state in erasing.similar(key, {}, None)] == [0]
+    first, last = (state[erasing.parts.edits] for state in erasing.similar(key, {}, None))
+    assert first["searching"] == 0
+    assert last == gr.skip()
+
+    with sessions.room(1, "", "tab") as room:
+        key = sessions.add(workspace, room)
+    monkeypatch.setattr(
+        workspace.similar, "find", lambda *_, **__: workspace.session.erase([Span(30, 40)], "mask") and []
+    )
+    *_, last = (state[erasing.parts.edits] for state in erasing.similar(key, {}, None))
+    assert last == gr.skip()
 
 
 def test_a_search_says_how_far_it_is_and_ends_when_nobody_looks(llama, sessions, workspace, key, monkeypatch):
