@@ -155,6 +155,7 @@ class _Paragraph:
     def __init__(self, element: etree._Element, context: Context) -> None:
         self.context = context
         self.properties = element.find(f"{W}pPr")
+        self.style = value(self.properties, "pStyle")
         self.boxes: list[etree._Element] = []
         self.pieces: list[tuple[str, str]] = []
         self.fields: list[bool] = []
@@ -180,13 +181,13 @@ class _Paragraph:
 
     def _run(self, run: etree._Element) -> None:
         properties = run.find(f"{W}rPr")
-        hidden = self.context.styles.of_run(properties, self.properties, "vanish")
+        hidden = self.context.styles.of_run(properties, self.style, "vanish")
         if hidden is not None and hidden not in _OFF:
             if any(True for _ in run.iter(f"{W}t", f"{W}sym", f"{W}drawing", f"{W}pict")):
                 self.context.say(HIDDEN)
             return
-        script = self.context.styles.of_run(properties, self.properties, "vertAlign") or ""
-        lift = number(self.context.styles.of_run(properties, self.properties, "position"), 0)
+        script = self.context.styles.of_run(properties, self.style, "vertAlign") or ""
+        lift = number(self.context.styles.of_run(properties, self.style, "position"), 0)
         if not script and abs(lift) >= _LIFTED:
             script = "superscript" if lift > 0 else "subscript"
         fonts = None if properties is None else properties.find(f"{W}rFonts")
@@ -205,11 +206,12 @@ class _Paragraph:
 
     def _is_faint(self, run: etree._Element, properties: etree._Element | None) -> bool:
         """Whether its letters are white on white, or too small to see. What is in tables and boxes has a ground."""
-        size, color = (self.context.styles.of_run(properties, self.properties, name) for name in ("sz", "color"))
         if run.find(f"{W}t") is None:
             return False
-        if number(size, _TINY + 1) <= _TINY:
+        if number(self.context.styles.of_run(properties, self.style, "sz"), _TINY + 1) <= _TINY:
             return True
+        if self.context.styles.of_run(properties, self.style, "color") != "FFFFFF":
+            return False
         grounds = (f"{W}shd", f"{W}highlight")
         painted = any(
             each is not None and each.find(name) is not None
@@ -217,7 +219,7 @@ class _Paragraph:
             for name in grounds
         )
         inside = any(True for _ in run.iterancestors(_CELL, f"{W}txbxContent"))
-        return color == "FFFFFF" and not painted and not inside
+        return not painted and not inside
 
     def _said_by(self, child: etree._Element) -> str:
         tag = child.tag

@@ -14,8 +14,13 @@ VAL = f"{W}val"
 
 def value(parent: etree._Element | None, path: str) -> str | None:
     """The `w:val` at `path`; an empty one where the element has none, `None` where there is no element."""
-    found = None if parent is None else parent.find("/".join(W + name for name in path.split("/")))
+    found = None if parent is None else parent.find(_tags(path))
     return None if found is None else found.get(VAL, "")
+
+
+@cache
+def _tags(path: str) -> str:
+    return "/".join(W + name for name in path.split("/"))
 
 
 def number(text: str | None, default: int) -> int:
@@ -37,17 +42,22 @@ class Styles:
             ),
             None,
         )
-        self.of_style = cache(self._of_style)
+        self.of_style, self.of_paragraph = cache(self._of_style), cache(self._of_paragraph)
 
-    def of_run(self, properties: etree._Element | None, paragraph: etree._Element | None, name: str) -> str | None:
+    def of_run(self, properties: etree._Element | None, paragraph_style: str | None, name: str) -> str | None:
         """What holds for a run: by itself, its style, its paragraph's, or the defaults."""
         own = value(properties, name)
         if own is not None:
             return own
-        for style in (value(properties, "rStyle"), value(paragraph, "pStyle") or self._plain):
-            if style and (found := self.of_style(style, f"rPr/{name}")) is not None:
-                return found
-        return value(self._defaults, name)
+        style = value(properties, "rStyle")
+        found = self.of_style(style, f"rPr/{name}") if style else None
+        return self.of_paragraph(paragraph_style, name) if found is None else found
+
+    def _of_paragraph(self, style: str | None, name: str) -> str | None:
+        """What holds for the runs of a paragraph that say nothing themselves."""
+        style = style or self._plain
+        found = self.of_style(style, f"rPr/{name}") if style else None
+        return value(self._defaults, name) if found is None else found
 
     def _of_style(self, style: str, path: str) -> str | None:
         """What the style says at `path`, or one that it is based on."""
