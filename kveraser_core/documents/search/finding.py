@@ -41,19 +41,26 @@ def find_passages(text: str, passage: str, *, whole_words: bool = False) -> Pass
     folded, wanted = fold(text), _Wanted(passage)
     places = list(wanted.places(text, folded, whole_words))
     close = near_misses(text, folded, wanted.folded.text, [place for place, _ in places])
-    if places:
-        return Passages([span for _, span in places], close)
-    message = f"The document does not contain {quoted(passage)}"
-    if close:
-        place = close[0].span
-        message += f", only {quoted(close[0].text)} at {place.start}:{place.end} ({close[0].reason})"
-    raise SpanError(f"{message}: copy the passage as the document has it.")
+    if not places:
+        raise _nowhere(passage, close)
+    return Passages([span for _, span in places], close)
 
 
 def find_text(text: str, passage: str, *, whole_words: bool = False) -> list[Span]:
     """The places that `find_passages` finds. Raises `SpanError` as it does."""
-    places = _Wanted(passage).places(text, fold(text), whole_words)
-    return [span for _, span in places] or find_passages(text, passage, whole_words=whole_words).found
+    folded, wanted = fold(text), _Wanted(passage)
+    spans = [span for _, span in wanted.places(text, folded, whole_words)]
+    if not spans:
+        raise _nowhere(passage, near_misses(text, folded, wanted.folded.text, []))
+    return spans
+
+
+def _nowhere(passage: str, close: list[NearMiss]) -> SpanError:
+    message = f"The document does not contain {quoted(passage)}"
+    if close:
+        place = close[0].span
+        message += f", only {quoted(close[0].text)} at {place.start}:{place.end} ({close[0].reason})"
+    return SpanError(f"{message}: copy the passage as the document has it.")
 
 
 def cut_words(text: str, spans: Iterable[Span]) -> list[str]:
