@@ -488,6 +488,19 @@ def test_drawn_letters_are_measured_in_their_own_unit():
     assert file.read().text == "abc next"
 
 
+def test_text_of_a_missing_font_and_of_forms_too_deep_is_named():
+    document = File(text("Seen.") + text("Not seen.", font="F9", y=600)).read()
+    assert document.text == "Seen."
+    assert document.warnings == ("Text on page 1 is in a font that the file does not have and was left out.",)
+    file = File(text("Seen.") + "/Fm0 Do")
+    for depth in range(14):
+        form = stream(f"/Fm{depth + 1} Do " + text("Deep.", y=400), Subtype=named("Form"), Resources=file.resources)
+        file.objects[named(f"Fm{depth}")] = file.writer._add_object(form)
+    document = file.read()
+    assert "Seen." in document.text
+    assert ["Drawings on page 1 are too many" in warning for warning in document.warnings] == [True]
+
+
 def test_what_stands_for_a_glyph_is_read():
     glyph = "/Span << /ActualText (ff) >> BDC (\\350) Tj (\\350) Tj EMC"
     page = f"BT /F1 12 Tf 72 720 Td (Shut o) Tj {glyph} ( the valve.) Tj ET"

@@ -7,6 +7,7 @@ from typing import Any, cast
 from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
 
 from kveraser_core.documents.pdf.content import Run
+from kveraser_core.documents.pdf.inheritance import inherited
 from kveraser_core.documents.pdf.lines import Cell, Line
 
 _HIDDEN = 1 << 1 | 1 << 5
@@ -16,7 +17,6 @@ _COMMENTS = {
 }  # fmt: skip
 _DRAWN = {"/Widget", "/FreeText", "/Stamp", "/Watermark"}
 """Annotations of which the letters may only be in how they look."""
-_MAX_PARENTS = 20
 _PUSH_BUTTON, _PASSWORD = 1 << 16, 1 << 13
 _BOXES = {"[x]", "[ ]"}
 
@@ -75,40 +75,30 @@ def _text(annot: DictionaryObject) -> tuple[str, str]:
 
 
 def _value(field: DictionaryObject) -> str:
-    value = _inherited(field, "/V")
-    if _inherited(field, "/FT") == "/Btn":
-        if int(_inherited(field, "/Ff") or 0) & _PUSH_BUTTON:
-            return str(_inherited(field, "/MK").get("/CA", "")) if "/MK" in field else ""
+    value = inherited(field, "/V")
+    if inherited(field, "/FT") == "/Btn":
+        if int(inherited(field, "/Ff") or 0) & _PUSH_BUTTON:
+            return str(inherited(field, "/MK").get("/CA", "")) if "/MK" in field else ""
         return "[x]" if field.get("/AS", value) not in (None, "/Off") else "[ ]"
-    if value is None or _inherited(field, "/FT") == "/Sig":
+    if value is None or inherited(field, "/FT") == "/Sig":
         return ""
-    if _inherited(field, "/FT") == "/Ch":
+    if inherited(field, "/FT") == "/Ch":
         chosen = value if isinstance(value, ArrayObject) else [value]
-        options = [option.get_object() for option in _inherited(field, "/Opt") or []]
+        options = [option.get_object() for option in inherited(field, "/Opt") or []]
         shown = {str(option[0]): str(option[1]) for option in options if isinstance(option, ArrayObject)}
         names = [str(one.get_object()) for one in chosen]
         return ", ".join(shown.get(name, name) for name in names)
-    hidden = int(_inherited(field, "/Ff") or 0) & _PASSWORD
+    hidden = int(inherited(field, "/Ff") or 0) & _PASSWORD
     return "*" * len(str(value)) if hidden else str(value)
 
 
 def _look(annot: DictionaryObject, drawn: Callable[[StreamObject], str]) -> str:
     """The letters of its appearance."""
-    if _inherited(annot, "/FT") == "/Btn" and not int(_inherited(annot, "/Ff") or 0) & _PUSH_BUTTON:
+    if inherited(annot, "/FT") == "/Btn" and not int(inherited(annot, "/Ff") or 0) & _PUSH_BUTTON:
         return ""
     looks = annot.get("/AP", DictionaryObject()).get_object().get("/N")
     look = looks.get_object() if looks is not None else None
     return drawn(look) if isinstance(look, StreamObject) else ""
-
-
-def _inherited(field: Any, key: str) -> Any:
-    for _ in range(_MAX_PARENTS):
-        if key in field:
-            return field[key].get_object()
-        if "/Parent" not in field:
-            return None
-        field = field["/Parent"].get_object()
-    return None
 
 
 def _run(text: str, annot: DictionaryObject, angle: int) -> Run:

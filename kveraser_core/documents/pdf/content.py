@@ -12,13 +12,13 @@ from typing import Any, cast
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject, StreamObject
 
 from kveraser_core.documents.pdf.fonts import UNKNOWN, Font
+from kveraser_core.documents.pdf.inheritance import inherited
 from kveraser_core.documents.pdf.paint import Layers, Paint, is_white
 from kveraser_core.documents.pdf.state import UNIT, Matrix, State, numbers, times
 
 _WORD_GAP = 0.13
 """The gap within a shown string from which it is one between words, in font sizes; kerning is at most 0.1."""
 _MAX_DEPTH = 12
-_MAX_PARENTS = 100
 _MAX_FORMS = 5_000
 _SMALLEST = 1.0
 _INVISIBLE, _FILLED = {3, 7}, {0, 4}
@@ -48,6 +48,8 @@ class PageContent:
     runs: list[Run] = field(default_factory=list)
     pictures: int = 0
     unreadable_fonts: set[str] = field(default_factory=set)
+    forms_left_out: bool = False
+    fonts_missing: bool = False
 
 
 def page_content(page: DictionaryObject, pdf: Any, fonts: dict[int, Font]) -> PageContent:
@@ -55,7 +57,7 @@ def page_content(page: DictionaryObject, pdf: Any, fonts: dict[int, Font]) -> Pa
     reading = _Reading(pdf, fonts)
     contents = page.get("/Contents")
     if contents is not None and (contents := contents.get_object()) is not None:
-        reading.stream(contents, _inherited(page, "/Resources"), State(), 0)
+        reading.stream(contents, inherited(page, "/Resources") or DictionaryObject(), State(), 0)
     return reading.seen
 
 
@@ -66,16 +68,6 @@ def form_content(form: StreamObject, pdf: Any, fonts: dict[int, Font]) -> PageCo
     resources = form.get("/Resources")
     reading.stream(form, DictionaryObject() if resources is None else resources.get_object(), State(), 0)
     return reading.seen
-
-
-def _inherited(page: Any, key: str) -> DictionaryObject:
-    for _ in range(_MAX_PARENTS):
-        if key in page:
-            return page[key].get_object()
-        if "/Parent" not in page:
-            break
-        page = page["/Parent"].get_object()
-    return DictionaryObject()
 
 
 class _Reading:
@@ -114,7 +106,9 @@ class _Reading:
         if drawn.get("/Subtype") == "/Image":
             self.seen.pictures += 1
             self.paint.picture(state.to_page)
-        elif id(drawn) not in self.open and depth < _MAX_DEPTH and self.forms < _MAX_FORMS:
+        elif depth >= _MAX_DEPTH or self.forms >= _MAX_FORMS:
+            self.seen.forms_left_out = True
+        elif id(drawn) not in self.open:
             self.forms += 1
             self.open.add(id(drawn))
             matrix = drawn.get("/Matrix")
@@ -253,6 +247,7 @@ class _Stream:
         """Make a run of the strings and the moves between them, and go on from its end."""
         state, font = self.state, self.state.font
         if font is None:
+            self.reading.seen.fonts_missing = True
             return
         parts: list[str] = []
         across = gap = 0.0

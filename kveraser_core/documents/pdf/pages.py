@@ -108,6 +108,10 @@ def _page_lines(
         warnings.note(kind, number)
         if run and kind != "comment":
             place(run, lines)
+    if content.forms_left_out:
+        warnings.note("forms", number)
+    if content.fonts_missing:
+        warnings.note("fonts", number)
     for font in content.unreadable_fonts:
         warnings.unreadable(font, number)
     return lines

@@ -14,6 +14,8 @@ _SENTENCES = {
     "field": "The text of a form on {pages} was read from its fields.",
     "note": "Notes typed on {pages} were read.",
     "comment": "Comments on {pages} were left out.",
+    "forms": "Drawings on {pages} are too many or too deep within each other: their text was left out in part.",
+    "fonts": "Text on {pages} is in a font that the file does not have and was left out.",
     "broken": "Notes or fields on {pages} are damaged and were left out.",
 }
 _MOST_HEADS = 6
