@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from kveraser_core.documents.beside import running_texts
 from kveraser_core.documents.errors import DocumentError
 from kveraser_core.documents.formats import Extract, File, extracted, from_want_of_memory
 from kveraser_core.documents.office.docx_body import Context, notes, read
@@ -55,14 +56,9 @@ class _Parts:
         return self._package.tree(part) if part else None
 
     def beside(self, kind: str) -> Iterator[str]:
-        """The text of each header or footer, each text once; a bare number of a page is none."""
-        seen = set()
-        for relation in self._relations.values():
-            if relation.kind == kind and relation.part:
-                text = "\n".join(read(self._package.tree(relation.part), self.context))
-                if any(map(str.isalpha, text)) and text not in seen:
-                    seen.add(text)
-                    yield text
+        """The text of each header or footer."""
+        parts = (one.part for one in self._relations.values() if one.kind == kind and one.part)
+        return running_texts("\n".join(read(self._package.tree(part), self.context)) for part in parts)
 
     def embedded(self, name: str) -> str:
         """The text of a document of another format in this one."""

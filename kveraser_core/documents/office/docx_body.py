@@ -9,6 +9,7 @@ from itertools import groupby
 
 from lxml import etree
 
+from kveraser_core.documents.beside import DELETED, HIDDEN, READINGS
 from kveraser_core.documents.numerals import roman
 from kveraser_core.documents.office.docx_math import MATH, equation
 from kveraser_core.documents.office.docx_styles import VAL, Numbering, Styles, W, number, value
@@ -41,10 +42,7 @@ _LIFTED, _TINY = 3, 3
 """In half points: how far letters stand above or below their line, and what size nobody sees."""
 _OFF = {"0", "false", "off"}
 
-HIDDEN = "Hidden text was left out."
-DELETED = "Text deleted with tracked changes was left out."
 FAINT = "Text that is white on white, or too small to see, was read."
-READINGS = "The readings printed above characters (ruby) were left out."
 
 
 class Context:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bs4 import BeautifulSoup
 from lxml import etree
 
+from kveraser_core.documents.beside import COMMENTS, DELETED, HIDDEN, READINGS, running_texts
 from kveraser_core.documents.formats import Extract
 from kveraser_core.documents.office.odt_lists import TEXT as T
 from kveraser_core.documents.office.odt_lists import Lists
@@ -60,13 +61,9 @@ class _Reader:
         self.said[warning] = None
 
     def beside(self, styles: etree._Element, kind: str) -> Iterator[str]:
-        """The text of each header or footer of the pages, each text once; a bare number of a page is none."""
-        seen = set()
-        for element in styles.iter(f"{_STYLE}{kind}", f"{_STYLE}{kind}-left", f"{_STYLE}{kind}-first"):
-            text = "\n".join(self.read(element))
-            if any(map(str.isalpha, text)) and text not in seen:
-                seen.add(text)
-                yield text
+        """The text of each header or footer of the pages."""
+        elements = styles.iter(f"{_STYLE}{kind}", f"{_STYLE}{kind}-left", f"{_STYLE}{kind}-first")
+        return running_texts("\n".join(self.read(element)) for element in elements)
 
     def read(self, parent: etree._Element) -> Iterator[str]:
         """The blocks, each followed by the footnotes that it refers to."""
@@ -92,7 +89,7 @@ class _Reader:
                     yield text
             elif tag == f"{T}tracked-changes":
                 if block.find(f".//{T}deletion") is not None:
-                    self.say("Text deleted with tracked changes was left out.")
+                    self.say(DELETED)
             elif tag not in _NO_TEXT and isinstance(tag, str):
                 yield from self._blocks(block)
 
@@ -116,7 +113,7 @@ class _Reader:
         text = self._inline(element).strip()
         boxes, self.boxes = self.boxes, outer
         if element.get(f"{T}style-name", "") in self.hidden:
-            self.say("Hidden text was left out.")
+            self.say(HIDDEN)
             text = ""
         if text:
             yield (self.lists.heading(element) if element.tag == f"{T}h" else "") + text
@@ -151,7 +148,7 @@ class _Reader:
             return ""
         text, style = self._inline(child), child.get(f"{T}style-name", "")
         if style in self.hidden and text.strip():
-            self.say("Hidden text was left out.")
+            self.say(HIDDEN)
             return ""
         position = self.positions.get(style, "") if tag == f"{T}span" else ""
         if position.startswith(("super", "sub")):
@@ -187,7 +184,7 @@ def _rows(table: etree._Element) -> Iterator[etree._Element]:
 
 
 _LEFT_OUT = {
-    f"{_OFFICE}annotation": "The comments were left out.",
-    f"{T}hidden-text": "Hidden text was left out.",
-    f"{T}ruby-text": "The readings printed above characters (ruby) were left out.",
+    f"{_OFFICE}annotation": COMMENTS,
+    f"{T}hidden-text": HIDDEN,
+    f"{T}ruby-text": READINGS,
 }

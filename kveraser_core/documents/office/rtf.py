@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from kveraser_core.documents.beside import COMMENTS, DELETED, HIDDEN, running_texts
 from kveraser_core.documents.encoding.labels import codec_named
 from kveraser_core.documents.errors import damaged
 from kveraser_core.documents.formats import Extract
@@ -93,7 +94,7 @@ class _Reader:
         if state.skipped or not text:
             return
         if state.hidden:
-            self.said["Hidden text was left out."] = None
+            self.said[HIDDEN] = None
         else:
             state.part.pieces.append((text, state.script))
 
@@ -120,7 +121,7 @@ class _Reader:
         elif name == "shptxt":
             self.state = self.stack[-1]
             self.add(f"\n\n{text}\n\n")
-        elif any(map(str.isalpha, text)) and text not in self.beside[name[:6]]:
+        else:
             self.beside[name[:6]].append(text)
 
     def control(self, name: str, number: int | None) -> None:
@@ -165,8 +166,8 @@ class _Reader:
 
 
 _SAID = {
-    "annotation": "The comments were left out.",
-    "deleted": "Text deleted with tracked changes was left out.",
+    "annotation": COMMENTS,
+    "deleted": DELETED,
     "objdata": "The data of embedded objects was left out; what shows of them was read.",
 }
 
@@ -208,7 +209,8 @@ def rtf_text(data: bytes, title: str) -> Extract:
     reader.flush()
     body = reader.body.text()
     notes = [f"[{number}] {text}" for number, text in enumerate(reader.notes, 1)]
-    parts = [*reader.beside["header"], body, *notes, *reader.beside["footer"]]
+    headers, footers = (running_texts(reader.beside[kind]) for kind in ("header", "footer"))
+    parts = [*headers, body, *notes, *footers]
     if not body and reader.stack:
         raise damaged(title)
     return Extract(["\n\n".join(part for part in parts if part)], list(reader.said))

@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup, NavigableString, PageElement, Tag, XMLParsedAsHTM
 from bs4.builder._lxml import LXMLTreeBuilder
 from lxml.etree import ErrorTypes
 
+from kveraser_core.documents.beside import HIDDEN, READINGS
 from kveraser_core.documents.errors import too_large
 from kveraser_core.documents.formats import Extract
 from kveraser_core.documents.numerals import HTML as NUMERALS
@@ -36,8 +37,6 @@ _INLINE = {"span", "font", "small", "a", "b", "i", "em", "strong"}
 _ALIGNED = {"super": raised, "sub": lowered}
 _NO_TEXT_INPUTS = {"hidden", "password", "file", "image", "color", "range"}
 
-HIDDEN = "Hidden text was left out."
-READINGS = "The readings printed above characters (ruby) were left out."
 DRAWINGS = "The text in drawings (SVG) was left out."
 EMBEDDED = "A page within the page (iframe) was left out."
 ADDED = "Text that a style sheet adds to the page, such as numbers, was left out."
