@@ -117,7 +117,7 @@ class Styles:
 
 
 def text_of(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    return str(value or "")
 
 
 def _named(element: Tag) -> tuple[str, str, str]:
