@@ -2,8 +2,9 @@
 
 For the few rows of a question or a span the matrix products of a library reach a quarter of the rate that
 they have for many, and between its operations as much time is lost again. Here a layer is one call: products
-of bf16 rows with weights in the order in which they are read, an eraser's low-rank products with them, and
-attention over the ranges of a view. What is added up along the layers stays in fp32.
+of rows with weights in the order in which they are read, an eraser's low-rank products with them, and attention over
+the ranges of a view. Rows are rounded to `WORK` numbers before products; what is added up along the layers stays in
+fp32.
 
 In shapes, H is the hidden size, D a head's, I the inner size of the MLP, and R a multiple of 4 rows.
 """
@@ -13,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.engines.cpu.bf16 import narrow, narrow_all, norm_scale, silu, turn
 from kveraser_core.engines.cpu.block_attention import WIDTH, attend, merge
 from kveraser_core.engines.cpu.compiled import OPTIONS, Array
 from kveraser_core.engines.cpu.products import CHUNK, ROWS, add_erased, add_product, read_low
+from kveraser_core.engines.cpu.scalars import PER_WORD, WORK, all_to_work, narrow_all, norm_scale, silu, to_work, turn
 
 
 class LayerWeights(NamedTuple):
@@ -62,7 +63,7 @@ class LayerEraser(NamedTuple):
 
 @njit(parallel=True, **OPTIONS)
 def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser, out: Array) -> None:
-    """Queries, keys and values of `rows`, `[R, H]` in bf16, side by side into `out`, fp32.
+    """Queries, keys and values of `rows`, `[R, H]`, side by side into `out`, fp32.
 
     `low` is of all three, `[3, ., ranks]`; see `add_product`.
     """
@@ -93,7 +94,7 @@ def _states(rows: Array, weights: LayerWeights, low: Array, eraser: LayerEraser,
 def _gated(
     rows: Array, first: int, gate: Array, up: Array, low: Array, back_gate: Array, back_up: Array, out: Array
 ) -> None:
-    """SiLU of the gate's product times the other's, from row `first` on: `[R, I]` in bf16.
+    """SiLU of the gate's product times the other's, from row `first` on: `[R, I]`.
 
     `low` is of both, `[2, ., ranks]`; see `add_product`.
     """
@@ -111,18 +112,18 @@ def _gated(
         for row in range(count):
             own, other, into = gates[row], ups[row], out[start + row, WIDTH * panel : WIDTH * panel + width]
             for i in range(width):
-                into[i] = narrow(silu(own[i]) * other[i])
+                into[i] = to_work(silu(own[i]) * other[i])
 
 
 @njit(parallel=True, **OPTIONS)
 def _normed(rows: Array, first: int, weight: Array, epsilon: Any, out: Array) -> None:
-    """RMSNorm of `rows`, `[R, H]`, from row `first` on: `[R, H]` in bf16."""
+    """RMSNorm of `rows`, `[R, H]`, from row `first` on: `[R, H]`."""
     hidden = rows.shape[1]
     for number in prange(len(rows) - first):
         row = first + np.int64(number)
         scale = norm_scale(rows[row], epsilon)
         for i in range(hidden):
-            out[row, i] = narrow(rows[row, i] * scale * weight[i])
+            out[row, i] = to_work(rows[row, i] * scale * weight[i])
 
 
 @njit(**OPTIONS)
@@ -154,12 +155,13 @@ def _place(
     """
     _, kv_heads, _ = queries.shape
     dim, heads = keys.shape[2], shared * kv_heads
-    lanes = queries.shape[2] // (dim // 2)
+    words = dim // PER_WORD
+    lanes = queries.shape[2] // words
     for number in prange(len(slots)):
         token = np.int64(number)
         slot = slots[token]
-        turned, halves = np.empty(dim, np.float32), np.empty(dim, np.uint16)
-        pairs = halves.view(np.uint32)
+        turned, kept = np.empty(dim, np.float32), np.empty(dim, WORK)
+        own_words = kept.view(np.uint32)
         first_piece, end_piece = seen[token]
         as_last = turns[end_piece - 1, token]
         for head in range(kv_heads):
@@ -171,13 +173,13 @@ def _place(
             for head in range(heads):
                 query = projected[token, head * dim : (head + 1) * dim]
                 turn(query, turns[piece, token, 0], turns[piece, token, 1], scale, turned)
-                narrow_all(turned, halves)
+                all_to_work(turned, kept)
                 lane = token * shared + head % shared
                 panel = lane // WIDTH * WIDTH
                 width = min(WIDTH, lanes - panel)
-                column = queries[piece, head // shared, panel * (dim // 2) + lane - panel :]
-                for i in range(dim // 2):
-                    column[i * width] = pairs[i]
+                column = queries[piece, head // shared, panel * words + lane - panel :]
+                for i in range(words):
+                    column[i * width] = own_words[i]
 
 
 @njit(**OPTIONS)
@@ -214,7 +216,7 @@ def run_layer(
     none, one, two, three = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
     wide = weights.query.size // hidden
     shared = wide // dim // kv_heads
-    normed = np.empty(rows.shape, np.uint16)
+    normed = np.empty(rows.shape, WORK)
     _normed(rows, none, weights.before, epsilon, normed)
     projected = np.empty((len(rows), weights.bias.size), np.float32)
     low = read_low(normed, none, erased, eraser.read_states, three)
@@ -228,13 +230,13 @@ def run_layer(
         return
     first = (tokens - wanted) // ROWS * ROWS
     attend(queries, keys, values, blocks, shares, limits, first * shared, sums, tops)
-    attended = np.empty((len(rows), wide), np.uint16)
+    attended = np.empty((len(rows), wide), WORK)
     attended[tokens:] = 0
     merge(sums, tops, shared, first, tokens, attended)
     low = read_low(attended, first, erased, eraser.read_output, one)
     add_product(attended, first, weights.output, low[0], eraser.output, rows)
     _normed(rows, first, weights.between, epsilon, normed)
-    gated = np.empty((len(rows), weights.gate.size // hidden), np.uint16)
+    gated = np.empty((len(rows), weights.gate.size // hidden), WORK)
     low = read_low(normed, first, erased, eraser.read_gate_up, two)
     _gated(normed, first, weights.gate, weights.up, low, eraser.gate, eraser.up, gated)
     low = read_low(gated, first, erased, eraser.read_down, one)

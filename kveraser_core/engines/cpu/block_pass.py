@@ -1,7 +1,7 @@
-"""A block of tokens through a model in bf16, a compiled call a layer: what reading, erasing and asking do.
+"""A block of tokens through a model, a compiled call a layer: what prefilling, erasing and asking do.
 
-It takes the place of the torch engine on CPUs that multiply bf16 in vector registers and have no matrix tiles (AMX),
-for which a library's products are faster.
+It takes the place of the torch engine on CPUs that have no matrix tiles (AMX), for which a library's products are
+faster.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,12 @@ from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.rotation import Turns
 from kveraser_core.cache.view import ALL_SLOTS, Ranges
 from kveraser_core.engines.batch import PROJECTIONS, LowRankWeights, Segment
-from kveraser_core.engines.cpu.bf16 import LOG2_E
 from kveraser_core.engines.cpu.block_attention import GROUP, KEYS
 from kveraser_core.engines.cpu.block_kernels import LayerEraser, LayerWeights, run_layer
 from kveraser_core.engines.cpu.compiled import Array, bits, share_threads
 from kveraser_core.engines.cpu.panels import NOTHING, fits, padded, to_panels
+from kveraser_core.engines.cpu.quantised import four_bit
+from kveraser_core.engines.cpu.scalars import LOG2_E, PER_WORD
 from kveraser_core.engines.cpu.vector_code import LANES
 
 _NO_ERASER = LayerEraser(*[NOTHING] * len(LayerEraser._fields))
@@ -56,12 +57,17 @@ class BlockPass:
 
     @classmethod
     def of(cls, model: PreTrainedModel, turns: Turns) -> "BlockPass | None":
-        """The pass for `model` with its `turns`, if this is a CPU for it and the kernels know all its parts."""
-        if not torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        """The pass for `model` with its `turns`, if this is a CPU for it and the kernels know all its parts.
+
+        Keys and values are kept in bf16, so that weights must have come in 16 bits or fewer.
+        """
+        if torch.cpu._is_amx_tile_supported():
             return None
         decoder: Any = model.get_decoder()
         turned = 2 * len(decoder.rotary_emb.inv_freq)
         if model.config.hidden_act != "silu" or not all(_known(layer, turned) for layer in decoder.layers):
+            return None
+        if not all(_came_in_16_bits(layer.mlp.down_proj.weight) for layer in decoder.layers):
             return None
         return cls(model, turns)
 
@@ -89,7 +95,7 @@ class BlockPass:
         turns = self._turns.at(turned).numpy()
         still = turns if all(self._rotated) else np.broadcast_to(_STILL, turns.shape).copy()
         # by PyTorch, whose memory starts with a line of it
-        queries = torch.zeros(len(turned), self._kv_heads, lanes * self._dim // 2, dtype=torch.uint32).numpy()
+        queries = torch.zeros(len(turned), self._kv_heads, lanes * self._dim // PER_WORD, dtype=torch.uint32).numpy()
         sizes = (len(shares) - 1, self._kv_heads, -(-lanes // GROUP))
         sums, tops = torch.empty(*sizes, GROUP * self._dim).numpy(), torch.empty(*sizes, 2, GROUP).numpy()
         share_threads()
@@ -170,6 +176,13 @@ def shared_out(groups: Sequence[Sequence[_Block]], parts: int) -> tuple[Array, A
     return np.array([block for blocks in given for block in blocks]), np.cumsum([0, *map(len, given)])
 
 
+def _came_in_16_bits(weight: Tensor) -> bool:
+    """Whether `weight`, `[out, in]`, was quantised or in 16 bits before it was made fp32."""
+    some = weight[:16].detach().float()
+    exact = any(torch.equal(some.to(dtype).float(), some) for dtype in (torch.bfloat16, torch.float16))
+    return exact or four_bit(weight[:16]) is not None
+
+
 def _known(layer: Any, turned: int) -> bool:
     """Whether the kernels compute what a decoder layer does, in which RoPE turns `turned` dimensions."""
     *states, out, gate, up, down = [layer.get_submodule(name) for names in PROJECTIONS for name in names]
@@ -213,6 +226,6 @@ def _low_rank(eraser: LowRankWeights, number: int, layer: Any) -> LayerEraser:
             if first is not None and second is not None:
                 into[: len(first)], back[:, : second.shape[1]] = first, second
             firsts.append(into)
-            backs.append(to_panels(back.bfloat16()))
-        reads.append(to_panels(torch.cat(firsts).bfloat16()))
+            backs.append(to_panels(back))
+        reads.append(to_panels(torch.cat(firsts)))
     return LayerEraser(*reads, *backs)

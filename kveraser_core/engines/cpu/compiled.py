@@ -1,8 +1,8 @@
 """How numba compiles the kernels, and where it keeps what it compiled.
 
-They are kept in the user's cache folder, in one folder for each state of their sources: numba itself compiles
-a kernel again only when the kernel's own file has changed, not when one that it is made of has. Where nothing can
-be kept there they are compiled at every start.
+They are kept in the user's cache folder, in one folder for each state of their sources and each feature level: numba
+itself compiles a kernel again only when the kernel's own file has changed, not when one that it is made of has. Where
+nothing can be kept there they are compiled at every start.
 """
 
 import hashlib
@@ -17,15 +17,18 @@ import platformdirs
 import torch
 from torch import Tensor
 
+from kveraser_core.engines.cpu.features import LEVEL
+
 Array = np.ndarray[Any, Any]
 
 _ROOM = 64 * 2**20
 """Bytes that must be free for kernels to be kept; they take less."""
 
 _SOURCES = (
-    "bf16.py",
-    "bf16_tile.py",
-    "bf16_weights.py",
+    "features.py",
+    "scalars.py",
+    "tile.py",
+    "weights.py",
     "block_attention.py",
     "block_kernels.py",
     "products.py",
@@ -36,7 +39,7 @@ _SOURCES = (
 
 def _folder() -> Path:
     sources = b"".join((Path(__file__).parent / name).read_bytes() for name in _SOURCES)
-    state = hashlib.sha256(sources + numba.__version__.encode()).hexdigest()[:16]
+    state = hashlib.sha256(sources + f"{numba.__version__} {LEVEL.name}".encode()).hexdigest()[:16]
     return platformdirs.user_cache_path("kveraser") / "kernels" / state
 
 
@@ -54,6 +57,8 @@ def keeps(folder: Path) -> bool:
         return False
 
 
+if LEVEL.compiled_for:
+    numba.config.CPU_NAME = LEVEL.compiled_for  # type: ignore[attr-defined]
 _home = _folder()
 numba.config.CACHE_DIR = str(_home)  # type: ignore[attr-defined]
 

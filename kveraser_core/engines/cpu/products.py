@@ -1,4 +1,4 @@
-"""Products of bf16 rows with weights in panels, and an eraser's low-rank products with them, as kernels.
+"""Products of rows of `WORK` numbers with weights in panels, and an eraser's low-rank products with them, as kernels.
 
 In shapes, R is a multiple of 4 rows.
 """
@@ -8,60 +8,65 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.engines.cpu.bf16 import narrow_all
-from kveraser_core.engines.cpu.bf16_tile import tile
 from kveraser_core.engines.cpu.block_attention import WIDTH
 from kveraser_core.engines.cpu.compiled import OPTIONS, Array
+from kveraser_core.engines.cpu.features import LEVEL
+from kveraser_core.engines.cpu.scalars import BYTES, PER_WORD, WORK, all_to_work
+from kveraser_core.engines.cpu.tile import tile
 from kveraser_core.engines.cpu.vector_code import LANES
 
 ROWS = 4
 """Rows come in multiples of it."""
 CHUNK = 64
 """Rows that a thread takes at once."""
+_TALL = LEVEL.rows
+"""Rows of a tile that uses all registers."""
 
 
 def _weight_tile(rows: int, vectors: int) -> Any:
-    return tile(rows, vectors, fresh=False, pair_step=4, fetching=True)
+    return tile(rows, vectors, fresh=False, word_step=4, fetching=True)
 
 
-_wide_48, _wide_32, _wide_16 = (_weight_tile(2 * ROWS, vectors) for vectors in (3, 2, 1))
-_tile_48, _tile_32, _tile_16 = (_weight_tile(ROWS, vectors) for vectors in (3, 2, 1))
+_tall_3, _tall_2, _tall_1 = (_weight_tile(_TALL, vectors) for vectors in (3, 2, 1))
+_tile_3, _tile_2, _tile_1 = (_weight_tile(ROWS, vectors) for vectors in (3, 2, 1))
 
 
 @njit(**OPTIONS)
 def _add_panel(rows: Array, start: int, end: int, weight: Array, panel: int, out: Array, column: int) -> None:
-    """Add the product of the rows `[start, end)`, `[R, in]` in bf16, with a panel of `weight` to `out`.
+    """Add the product of the rows `[start, end)`, `[R, in]`, with a panel of `weight` to `out`.
 
     Meanwhile the next panel is fetched, a part of it with every tile of rows: else the first tile would wait for
     memory, which the others do not need. A single tile waits for memory either way.
     """
     into = rows.shape[1]
+    words = into // PER_WORD
     width = min(WIDTH, weight.size // into - WIDTH * panel)
-    right = weight.ctypes.data + 2 * WIDTH * panel * into
+    right = weight.ctypes.data + BYTES * WIDTH * panel * into
     step = 4 * out.shape[1]
-    ahead = right + 2 * width * into
+    ahead = right + BYTES * width * into
     share = 4 * width * ROWS // (end - start) if end - start > 2 * ROWS else 0
     row = start
     while row < end:
-        left, to = rows.ctypes.data + 2 * into * row, out.ctypes.data + step * row + 4 * column
-        if end - row >= 2 * ROWS:
-            row += 2 * ROWS
+        left, to = rows.ctypes.data + BYTES * into * row, out.ctypes.data + step * row + 4 * column
+        if end - row >= _TALL:
+            row += _TALL
+            further = share * _TALL // ROWS
             if width == WIDTH:
-                _wide_48(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
+                _tall_3(left, 4 * words, 0, right, words, to, step, ahead, further)
             elif width == 2 * LANES:
-                _wide_32(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
+                _tall_2(left, 4 * words, 0, right, words, to, step, ahead, further)
             else:
-                _wide_16(left, 2 * into, 0, right, into // 2, to, step, ahead, 2 * share)
-            ahead += share * into
+                _tall_1(left, 4 * words, 0, right, words, to, step, ahead, further)
+            ahead += further * words
         else:
             row += ROWS
             if width == WIDTH:
-                _tile_48(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
+                _tile_3(left, 4 * words, 0, right, words, to, step, ahead, share)
             elif width == 2 * LANES:
-                _tile_32(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
+                _tile_2(left, 4 * words, 0, right, words, to, step, ahead, share)
             else:
-                _tile_16(left, 2 * into, 0, right, into // 2, to, step, ahead, share)
-            ahead += share * into // 2
+                _tile_1(left, 4 * words, 0, right, words, to, step, ahead, share)
+            ahead += share * words
 
 
 @njit(**OPTIONS)
@@ -78,8 +83,7 @@ def add_erased(
 def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array, out: Array) -> None:
     """Add `rows @ weight + low @ back`, from row `first` on, to `out`.
 
-    `rows`, `[R, in]`, and `low`, `[., ranks]`, of the first of them, are bf16, `out` is fp32; an empty `back`
-    adds nothing.
+    `rows` are `[R, in]` and `low`, of the first of them, `[., ranks]`; `out` is fp32. An empty `back` adds nothing.
     """
     panels = (weight.size // rows.shape[1] + WIDTH - 1) // WIDTH
     chunks = (len(rows) - first + CHUNK - 1) // CHUNK
@@ -94,9 +98,9 @@ def add_product(rows: Array, first: int, weight: Array, low: Array, back: Array,
 def read_low(rows: Array, first: int, erased: int, weight: Array, count: int) -> Array:
     """The eraser's first product for `count` projections, from row `first` on and of the first `erased` rows only.
 
-    It is `[count, ., ranks]` in bf16, with as many rows as come in multiples, or nothing without an eraser.
+    It is `[count, ., ranks]`, with as many rows as come in multiples, or nothing without an eraser.
     """
-    low = np.zeros((count, (erased + ROWS - 1) // ROWS * ROWS, weight.size // rows.shape[1] // count), np.uint16)
+    low = np.zeros((count, (erased + ROWS - 1) // ROWS * ROWS, weight.size // rows.shape[1] // count), WORK)
     if low.size:
         _fill(rows, first, erased, weight, low)
     return low
@@ -115,4 +119,4 @@ def _fill(rows: Array, first: int, erased: int, weight: Array, low: Array) -> No
             _add_panel(rows[start:], none, end - start, weight, panel, sums, WIDTH * panel)
         for row in range(min(end, erased) - start):
             for projection in range(count):
-                narrow_all(sums[row, projection * ranks : (projection + 1) * ranks], low[projection, start + row])
+                all_to_work(sums[row, projection * ranks : (projection + 1) * ranks], low[projection, start + row])

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kveraser_core.engines.cpu.bf16 import LEAST, exp2, narrow, norm_scale, silu, turn, wide
 from kveraser_core.engines.cpu.compiled import OPTIONS, Array
+from kveraser_core.engines.cpu.scalars import LEAST, exp2, narrow, norm_scale, silu, turn, wide
 
 Arrays = tuple[Array, ...]
 

@@ -16,10 +16,10 @@ from kveraser_core.cache.rotation import Turns
 from kveraser_core.cache.view import ALL_SLOTS
 from kveraser_core.engines.batch import PROJECTIONS
 from kveraser_core.engines.cpu import row_kernels
-from kveraser_core.engines.cpu.bf16 import LOG2_E
 from kveraser_core.engines.cpu.compiled import bits, share_threads
 from kveraser_core.engines.cpu.quantised import EightBit, FourBit, eight_bit, four_bit
 from kveraser_core.engines.cpu.row_kernels import GROUP, Arrays
+from kveraser_core.engines.cpu.scalars import LOG2_E
 
 
 class RowPass:

@@ -11,8 +11,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-LANES = 16
-"""fp32 numbers in a register of 512 bits."""
+from kveraser_core.engines.cpu.features import LEVEL
+
+LANES = LEVEL.lanes
+"""fp32 numbers in a register."""
 LINE = 64
 """Bytes that are fetched from memory together."""
 
@@ -72,6 +74,11 @@ class Code:
         """Have a line of 64 bytes brought into the core's second cache; any address will do."""
         pointer = self.builder.inttoptr(address, ir.IntType(8).as_pointer())
         self.call("llvm.prefetch.p0", ir.VoidType(), pointer, I32(0), I32(2), I32(1))
+
+    def multiply_add(self, one: Any, other: Any, to: Any) -> Any:
+        """`one * other + to`, rounded once where the CPU can."""
+        product = self.builder.fmul(one, other, flags=("contract",))
+        return self.builder.fadd(product, to, flags=("contract",))
 
     def call(self, name: str, result: Any, *arguments: Any) -> Any:
         kind = ir.FunctionType(result, [argument.type for argument in arguments])

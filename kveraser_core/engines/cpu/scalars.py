@@ -1,4 +1,7 @@
-"""What kernels are made of: bf16 as its bits, powers of 2, and the small functions of a layer."""
+"""What kernels are made of: bf16 as its bits, powers of 2, and the small functions of a layer.
+
+At each feature level products are of `WORK` numbers: fp32, or the bits of bf16, of which two are a word.
+"""
 
 from typing import Any
 
@@ -6,7 +9,12 @@ import numpy as np
 from numba import njit
 
 from kveraser_core.engines.cpu.compiled import OPTIONS, Array
+from kveraser_core.engines.cpu.features import LEVEL
 
+WORK: Any = np.uint16 if LEVEL.pairs else np.float32
+PER_WORD = 2 if LEVEL.pairs else 1
+"""How many of them are in a word of 32 bits."""
+BYTES = 4 // PER_WORD
 LOG2_E = 1.4426950408889634
 LEAST = np.float32(-3e38)
 """Less than any score, and no infinity: kernels are compiled as if there were none."""
@@ -31,6 +39,30 @@ def narrow_all(values: Array, out: Array) -> None:
     """The bits of the nearest bf16 of all `values`, into `out`."""
     for i in range(values.size):
         out[i] = narrow(values[i])
+
+
+@njit(**OPTIONS)
+def widen_all(bits: Array, out: Array) -> None:
+    """The fp32 values of bf16's `bits`, into `out`."""
+    for i in range(bits.size):
+        out[i] = wide(bits[i])
+
+
+@njit(**OPTIONS)
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@njit(**OPTIONS)
+def _copy_all(values: Array, out: Array) -> None:
+    for i in range(values.size):
+        out[i] = values[i]
+
+
+to_work = narrow if LEVEL.pairs else _as_it_is
+"""An fp32 number as a `WORK` number."""
+all_to_work = narrow_all if LEVEL.pairs else _copy_all
+"""All fp32 numbers of an array as `WORK` numbers, into another."""
 
 
 @njit(**OPTIONS)

@@ -1,14 +1,17 @@
-"""From scores to weights, 16 lanes at once: powers of 2 of what scores are below the greatest, in bf16."""
+"""From scores to weights, a register of lanes at once: powers of 2 of what scores are below the greatest."""
 
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
-from kveraser_core.engines.cpu.vector_code import BF16, FLOATS, I16, I32, I64, LANES, Code, kernel
+from kveraser_core.engines.cpu.features import LEVEL
+from kveraser_core.engines.cpu.vector_code import BF16, FLOATS, I16, I32, I64, LANES, WORDS, Code, kernel
 
 _POLYNOMIAL = (0.0782582, 0.2262987, 0.6954431, 1.0)
 """2^x for x from 0 to 1, one part in 9,000 off at most, a twentieth of what rounding to bf16 does."""
+_FINE_POLYNOMIAL = (0.013426692, 0.052242461, 0.24128021, 0.69304484, 1.0)
+"""The same for weights in fp32, one part in 300,000 off at most."""
 _FLOOR = I32(1)
 """Says that what is left of a number is counted from the whole number below it."""
 
@@ -16,8 +19,9 @@ _FLOOR = I32(1)
 def weigh(vectors: int) -> Any:
     """A kernel `(scores, pairs, tops, totals, shrunk, weights, rose)`, all addresses but for `pairs`.
 
-    `scores`, `[2 * pairs, 16 * vectors]` in fp32, become `weights`, `[pairs, 16 * vectors, 2]` in bf16, relative to
-    the greatest score of each lane so far, `tops`; their sums are added to `totals`. Where `tops` rise totals shrink
+    `scores`, `[2 * pairs, LANES * vectors]` in fp32, become `weights` relative to the greatest score of each lane so
+    far, `tops`: in fp32, of the same shape, or pairs of bf16, `[pairs, LANES * vectors]`. Their sums are added to
+    `totals`. Where `tops` rise totals shrink
     with what they are of, by `shrunk`, and `rose`, an int64, says if any did.
     """
 
@@ -35,7 +39,7 @@ def weigh(vectors: int) -> Any:
         for column, old, top in zip(columns, olds, found, strict=True):
             new = builder.load(top)
             code.store(new, code.after(tops, column))
-            rises = builder.zext(builder.bitcast(builder.fcmp_ordered("<", old, new), I16), I64)
+            rises = builder.zext(builder.bitcast(builder.fcmp_ordered("<", old, new), ir.IntType(LANES)), I64)
             code.store(builder.or_(code.load(rose, I64), rises), rose)
             shrinks = _power(code, builder.fsub(old, new))
             code.store(shrinks, code.after(shrunk, column))
@@ -44,10 +48,13 @@ def weigh(vectors: int) -> Any:
                 both = _both(code, code.after(scores, column), vectors, loop.index)
                 first, second = (_power(code, builder.fsub(score, new)) for score in both)
                 builder.store(builder.fadd(builder.load(total), builder.fadd(first, second)), total)
-                code.store(
-                    _pair(code, first, second),
-                    code.after(code.after(weights, column), 4 * LANES * vectors, loop.index),
-                )
+                if LEVEL.pairs:
+                    into = code.after(code.after(weights, column), 4 * LANES * vectors, loop.index)
+                    code.store(_pair(code, first, second), into)
+                else:
+                    into = code.after(code.after(weights, column), 8 * LANES * vectors, loop.index)
+                    code.store(first, into)
+                    code.store(second, code.after(into, 4 * LANES * vectors))
             code.store(builder.load(total), code.after(totals, column))
 
     return kernel(f"kveraser_weigh_{vectors}", write, 7)
@@ -65,13 +72,33 @@ def _greater(builder: Any, first: Any, second: Any) -> Any:
 
 def _power(code: Code, power: Any) -> Any:
     """2^`power` for powers up to 0."""
+    if not LEVEL.pairs:
+        return _power_in_parts(code, power)
     always, rounding = ir.Constant(I16, -1), I32(4)
     rest = code.call("llvm.x86.avx512.mask.reduce.ps.512", FLOATS, power, _FLOOR, power, always, rounding)
-    leading, *others = (ir.Constant(FLOATS, [factor] * LANES) for factor in _POLYNOMIAL)
-    value = leading
-    for factor in others:
-        value = code.call("llvm.fma.v16f32", FLOATS, value, rest, factor)
+    value = _polynomial(code, rest, _POLYNOMIAL)
     return code.call("llvm.x86.avx512.mask.scalef.ps.512", FLOATS, value, power, value, always, rounding)
+
+
+def _power_in_parts(code: Code, power: Any) -> Any:
+    """2^`power` for powers up to 0, where no instruction scales by powers: that of its whole part is an exponent."""
+    builder = code.builder
+    power = _greater(builder, power, _all(-126.0))
+    whole = code.call(f"llvm.floor.v{LANES}f32", FLOATS, power)
+    value = _polynomial(code, builder.fsub(power, whole), _FINE_POLYNOMIAL)
+    exponent = builder.add(builder.fptosi(whole, WORDS), ir.Constant(WORDS, [127] * LANES))
+    return builder.fmul(value, builder.bitcast(builder.shl(exponent, ir.Constant(WORDS, [23] * LANES)), FLOATS))
+
+
+def _polynomial(code: Code, rest: Any, factors: tuple[float, ...]) -> Any:
+    value, *others = (_all(factor) for factor in factors)
+    for factor in others:
+        value = code.multiply_add(value, rest, factor)
+    return value
+
+
+def _all(number: float) -> Any:
+    return ir.Constant(FLOATS, [number] * LANES)
 
 
 def _pair(code: Code, first: Any, second: Any) -> Any:
