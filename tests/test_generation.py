@@ -67,6 +67,18 @@ def test_stop_strings_are_never_shown_not_even_in_part(backbone, read):
     assert stopped.finished
 
 
+def test_an_answer_ends_by_the_rules_as_it_would_read_alone(backbone, read, monkeypatch):
+    _, cache, prompt = read
+    free = run(backbone, cache, prompt, max_tokens=30)
+    monkeypatch.setattr(generation, "end_of", lambda text, brief: (min(len(text), 9 + brief), len(text) > 20))
+    assert run(backbone, cache, prompt, max_tokens=30, loops=False).text == free.text[:9]
+    brief = run(backbone, cache, prompt, max_tokens=30, brief=True)
+    assert brief.text == free.text[:10]
+    assert brief.finished
+    assert len(brief.token_ids) < 30
+    assert run(backbone, cache, prompt, max_tokens=30).text == free.text
+
+
 def test_sampling_follows_its_seed_and_greedy_is_its_limit(backbone, read):
     _, cache, prompt = read
     options = {"max_tokens": 15, "temperature": 1.5, "top_p": 0.95}

@@ -17,6 +17,7 @@ from kveraser_core.cache.editable_cache import EditableCache, synchronize
 from kveraser_core.engines.batch import Segment
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model.backbone import Backbone
+from kveraser_core.model.ending import end_of
 
 CHUNK = 512
 
@@ -27,13 +28,19 @@ class Cancelled(KVEraserError):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen: greedy at temperature 0, else sampled from the nucleus `top_p`."""
+    """How the next token is chosen, greedy at temperature 0, else from the nucleus `top_p`; and when an answer ends.
+
+    It ends where the model ends it, before a `stop` string, and at `max_tokens`. Without `loops` it ends where it
+    repeats itself or asks the next question too, with `brief` after its first sentence (see `ending.py`).
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     seed: int = 0
+    loops: bool = True
+    brief: bool = False
 
     def __post_init__(self) -> None:
         if self.temperature < 0:
@@ -97,7 +104,7 @@ def generate(
     with the prompt and stays.
     """
     choose = _chooser(sampling, backbone.device)
-    text = _TextStream(backbone, sampling.stop)
+    text = _TextStream(backbone, sampling)
     ids: list[int] = []
     with cache.appending():
         started = time.perf_counter()
@@ -169,10 +176,10 @@ def _chooser(sampling: Sampling, device: torch.device) -> Callable[[Tensor, list
 
 @dataclass
 class _TextStream:
-    """Text of tokens as they come: whole characters only, and nothing of a stop string."""
+    """Text of tokens as they come: whole characters only, and nothing of a stop string or after the answer's end."""
 
     backbone: Backbone
-    stop: tuple[str, ...]
+    sampling: Sampling
     text: str = ""
     shown: str = ""
     stopped: bool = False
@@ -181,13 +188,19 @@ class _TextStream:
     def add(self, token_id: int) -> str:
         """The text that may be shown now that `token_id` has come."""
         self.text += self._decoder.step(self.backbone.tokenizer.backend_tokenizer, token_id) or ""
-        ends = [at for stop in self.stop if (at := self.text.find(stop)) >= 0]
+        stops = self.sampling.stop
+        ends = [at for stop in stops if (at := self.text.find(stop)) >= 0]
+        held = max((n for stop in stops for n in range(len(stop)) if self.text.endswith(stop[:n])), default=0)
+        sure = len(self.text) - held
+        if self.sampling.brief or not self.sampling.loops:
+            until, ended = end_of(self.text, self.sampling.brief)
+            ends += [until] if ended else []
+            sure = min(sure, until)
         if ends:
             self.stopped = True
             self.text = self.text[: min(ends)]
             return self.close()
-        held = max((n for stop in self.stop for n in range(len(stop)) if self.text.endswith(stop[:n])), default=0)
-        return self._show(len(self.text) - held)
+        return self._show(sure)
 
     def close(self) -> str:
         """What was held back, now that nothing more comes."""
