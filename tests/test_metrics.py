@@ -1,6 +1,6 @@
 import pytest
 
-from kveraser_core.evaluation.metrics import contains, exact_match, f1, interval, normalise
+from kveraser_core.evaluation.metrics import contains, exact_match, f1, interval, normalise, repeats_itself
 from kveraser_core.evaluation.report import write_report
 
 
@@ -20,6 +20,13 @@ def test_f1_by_hand():
     assert f1("the cat sat", "a cat") == pytest.approx(2 / 3)
     assert f1("dog", "cat") == 0
     assert f1("", "") == 1
+
+
+def test_an_answer_repeats_itself_if_eight_words_come_twice():
+    fact = "a toll of thirty coins is paid at the quay by noon"
+    assert repeats_itself(f"{fact} and {fact}")
+    assert not repeats_itself(f"{fact}, not before nine at the quay by noon")
+    assert not repeats_itself("")
 
 
 def test_the_interval_holds_the_mean_and_narrows_with_n():

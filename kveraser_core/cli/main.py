@@ -1,4 +1,4 @@
-"""The command line: `python -m kveraser_core ask | compare | text | train | evaluate | bench`.
+"""The command line: `python -m kveraser_core ask | compare | text | train | evaluate | answers | bench`.
 
 Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
 2 is something the user can put right, said in one sentence.
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(str(error))
         return 2
     except ModuleNotFoundError as error:
-        extra = "train" if options.run is _train else "bench"
+        extra = {_train: "train", _question: "app", _answers: "app"}.get(options.run, "bench")
         warn(f"{error.name} is not installed: install it, or kveraser with its extra [{extra}].")
         return 2
     except KeyboardInterrupt:
@@ -72,6 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
     measure.set_defaults(run=_evaluate)
     _evaluation_options(measure)
+    rated = commands.add_parser(
+        "answers",
+        help="measure how good answers are",
+        description="Ask questions of a SQuAD file, each over its own paragraph with nothing erased, and measure the "
+        "answers and the passages that are shown with them.",
+    )
+    rated.set_defaults(run=_answers)
+    _answers_options(rated)
     bench = commands.add_parser(
         "bench",
         help="measure time and memory",
@@ -170,6 +178,17 @@ def _evaluation_options(command: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
 
 
+def _answers_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    _model_options(command)
+    add("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
+    _articles_option(command)
+    add("--n", type=int, default=200, metavar="N", help="questions (default 200)")
+    add("--long", action="store_true", help="let answers go on after their first sentence")
+    add("--seed", type=int, default=0, metavar="N")
+    add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
+
+
 def _articles_option(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--articles",
@@ -236,6 +255,8 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--top-p", type=float, default=1.0, metavar="P")
     add("--seed", type=int, default=0, metavar="N", help="of sampling, above temperature 0")
     add("--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT (repeatable)")
+    add("--long", action="store_true", help="let an answer go on after its first sentence")
+    add("--evidence", action="store_true", help="show the passages that an answer may rest on")
     add("--json", action="store_true", help="print one JSON object")
 
 
@@ -277,6 +298,12 @@ def _selector(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from kveraser_core.cli.evaluate import run
+
+    run(options)
+
+
+def _answers(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.answers import run
 
     run(options)
 

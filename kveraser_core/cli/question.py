@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -20,12 +21,23 @@ from kveraser_core.sessions.answers import FIGURES, Answer, figures
 from kveraser_core.sessions.passages import FoundPassage
 from kveraser_core.sessions.session import DocumentSession
 
+if TYPE_CHECKING:
+    from kveraser_core.documents.similar.evidence import Evidence
+
 
 def run(options: argparse.Namespace) -> None:
     """Answer as `options` say and print to standard output."""
     for name in options.method or ():
         get_method(name)
-    sampling = Sampling(options.temperature, options.top_p, options.max_tokens, tuple(options.stop), options.seed)
+    sampling = Sampling(
+        options.temperature,
+        options.top_p,
+        options.max_tokens,
+        tuple(options.stop),
+        options.seed,
+        loops=False,
+        brief=not options.long,
+    )
     document = load(options)
     found = [FoundPassage.of(document.text, passage, options.whole_words) for passage in options.erase]
     spans = [Span(*pair) for pair in options.erase_range]
@@ -39,15 +51,21 @@ def run(options: argparse.Namespace) -> None:
         answers = [_stream(session, options.question, methods[0], sampling, shown=not options.json)]
     else:
         answers = list(session.compare(options.question, methods, sampling=sampling))
+    shown = as_json(session, options.question, answers, found)
+    evidence = [_evidence(session, answer) for answer in answers] if options.evidence else []
     if options.json:
-        print(json.dumps(as_json(session, options.question, answers, found), ensure_ascii=False, indent=2))
+        for method, its in zip(shown["methods"], evidence, strict=False):
+            method["evidence"] = its.as_json(session.document)
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         _print_tables(session, answers, found)
+        for answer, its in zip(answers, evidence, strict=False):
+            _print_evidence(session.document, answer, its)
 
 
 def as_json(
     session: DocumentSession, question: str, answers: list[Answer], found: list[FoundPassage]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The object that `--json` prints; docs/cli.md documents it. Times are seconds, `kl` nats a token."""
     eraser = session.backbone.eraser
     return {
@@ -106,6 +124,25 @@ def _stream(session: DocumentSession, question: str, method: str, sampling: Samp
     if shown:
         print("\n")
     return answer
+
+
+def _evidence(session: DocumentSession, answer: Answer) -> "Evidence":
+    from kveraser_core.documents.similar.evidence import EvidenceFinder  # its sentence model is an extra
+
+    finder = EvidenceFinder(session.document.text)
+    return finder.find(answer.question, answer.text, [span.characters for span in session.spans])
+
+
+def _print_evidence(document: Document, answer: Answer, evidence: "Evidence") -> None:
+    out = Console(highlight=False, markup=False)
+    out.print(
+        f"{answer.method} rests on:" if evidence.passages else f"{answer.method}: nothing in the document says so."
+    )
+    for passage in evidence.passages:
+        page = f"page {document.page_at(passage.span.start)}, " if document.page_count > 1 else ""
+        out.print(f"  {page}offset {passage.span.start}: {' '.join(passage.text.split())}", soft_wrap=True)
+    if evidence.absent:
+        out.print(f"  not in the document: {', '.join(evidence.absent)}", soft_wrap=True)
 
 
 def _print_tables(session: DocumentSession, answers: list[Answer], found: list[FoundPassage]) -> None:

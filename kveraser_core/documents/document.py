@@ -5,6 +5,7 @@ own, within 10 seconds and 1 GB.
 """
 
 import os
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +39,10 @@ class Document:
     @property
     def page_count(self) -> int:
         return len(self.page_starts)
+
+    def page_at(self, offset: int) -> int:
+        """The page, from 1, of the character at `offset`."""
+        return bisect_right(self.page_starts, offset)
 
     def pages(self, first: int, last: int) -> "Document":
         """The document of pages `first` to `last`, from 1, both included.

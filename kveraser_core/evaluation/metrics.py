@@ -37,6 +37,13 @@ def f1(answer: str, gold: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
+def repeats_itself(answer: str, words: int = 8) -> bool:
+    """Whether so many `words` in a row of the normalised `answer` occur in it twice."""
+    given = normalise(answer).split()
+    runs = [tuple(given[at : at + words]) for at in range(len(given) - words + 1)]
+    return len(set(runs)) < len(runs)
+
+
 def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
     """The mean of `values` with the ends of its 95% bootstrap interval."""
     sample = np.asarray(values, dtype=float)

@@ -19,7 +19,9 @@ class QuestionsError(KVEraserError):
 
 
 @dataclass(frozen=True)
-class _Item:
+class Asked:
+    """A question of a file: the number of its article, its paragraph, its answer, and the sentence that holds it."""
+
     article: int
     paragraph: str
     question: str
@@ -38,7 +40,7 @@ class QuestionFile:
             data = json.loads(Path(path).read_text(encoding="utf-8"))["data"][articles]
             self.articles = [[paragraph["context"] for paragraph in article["paragraphs"]] for article in data]
             self.items = [
-                _Item(number, paragraph["context"], entry["question"], answer["text"], sentence)
+                Asked(number, paragraph["context"], entry["question"], answer["text"], sentence)
                 for number, article in enumerate(data)
                 for paragraph in article["paragraphs"]
                 for entry in paragraph["qas"]
@@ -50,7 +52,7 @@ class QuestionFile:
         if not self.items:
             raise QuestionsError(f"{path} has no question with an answer in these articles.")
 
-    def distractor(self, rng: random.Random, item: _Item) -> tuple[str, str] | None:
+    def distractor(self, rng: random.Random, item: Asked) -> tuple[str, str] | None:
         """The answer's sentence with another answer of the same kind, and that answer."""
         kind = _kind(item.answer)
         others = [
@@ -114,7 +116,7 @@ def _packed(file: QuestionFile, rng: random.Random, main: str, tokens: int) -> l
     return chosen
 
 
-def _inside(file: QuestionFile, item: _Item, home: int) -> int:
+def _inside(file: QuestionFile, item: Asked, home: int) -> int:
     """The offset right after the sentence that holds the answer."""
     upto = item.paragraph.index(item.sentence) + len(item.sentence)
     return home + len(file.backbone.tokenize(item.paragraph[:upto])[0])

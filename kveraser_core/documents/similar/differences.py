@@ -35,5 +35,10 @@ def differences(passage: str, other: str) -> Differences:
     return Differences(tuple(added), tuple(missing))
 
 
+def words_of(text: str) -> list[str]:
+    """The words of `text` in order, as they are compared: case folded, in scripts without spaces each character."""
+    return _folded(list(_WORD.finditer(text)))
+
+
 def _folded(words: list[re.Match[str]]) -> list[str]:
     return [word.group().casefold().replace("’", "'").replace("−", "-") for word in words]
