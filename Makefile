@@ -1,14 +1,20 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test soak check bench-peers
+.PHONY: run test coverage soak check bench-peers
 
 run: .venv/.ready
 	$(BIN)/python app.py
 
 # Two processes of one thread each: the models of most tests are too small to be shared out between threads.
+# tests/sharing_out.py says which tests stay together.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
 test: .venv/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	$(TEST)
+
+coverage: .venv/.ready
+	$(TEST) --cov --cov-report=term --cov-fail-under=90
 
 # What runs for minutes and is no part of `make test`.
 soak: .venv/.ready

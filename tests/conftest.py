@@ -18,8 +18,11 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from kveraser_core.documents import Document
 from kveraser_core.engines import attention
 from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.session import DocumentSession
+from tests.sharing_out import Groups
 
 if TYPE_CHECKING:
     from tests.serving import Served
@@ -37,8 +40,13 @@ TEXT = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser and its servers come last: they would slow down what runs beside them."""
+    """In one process the browser and its servers come last: they would slow down what runs beside them."""
     items.sort(key=lambda item: "browser" in item.path.parts)
 
 
@@ -111,6 +119,20 @@ def llama(tokenizer: PreTrainedTokenizerFast) -> Backbone:
 def packaged() -> Backbone:
     """The packaged model, for the few tests that its own answers are checked in."""
     return Backbone.load()
+
+
+@pytest.fixture(scope="session")
+def prefilled(packaged: Backbone) -> Callable[[Document], DocumentSession]:
+    """`DocumentSession.load` with the packaged model; a document is prefilled once, and then its edits taken back."""
+    load, sessions = DocumentSession.load, dict[str, DocumentSession]()
+
+    def again(document: Document) -> DocumentSession:
+        if document.text not in sessions:
+            sessions[document.text] = load(packaged, document)
+        sessions[document.text].restore_all()
+        return sessions[document.text]
+
+    return again
 
 
 @pytest.fixture

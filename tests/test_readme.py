@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import main as app
-from kveraser_core import Answer, Span
+from kveraser_core import Answer, Backbone, DocumentSession, Span
 from kveraser_core.cli import main as command_line
 from kveraser_core.cli.question import as_json
 from kveraser_core.documents.search.near import NearMiss
@@ -83,8 +83,11 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.packaged
 @pages
-def test_snippets_run_one_after_the_other_and_print_what_is_promised(page, monkeypatch):
+def test_snippets_run_one_after_the_other_and_print_what_is_promised(page, packaged, prefilled, monkeypatch):
+    """As printed; a model that several load is loaded once, and so is a document."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Backbone, "load", lambda: packaged)
+    monkeypatch.setattr(DocumentSession, "load", lambda backbone, document: prefilled(document))
     names: dict[str, object] = {"__name__": page.stem}
     assert page.read_text(encoding="utf-8").count("```") == 2 * len(list(blocks(page)))
     for mark, kind, code in blocks(page):

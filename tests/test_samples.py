@@ -8,7 +8,6 @@ import pytest
 from kveraser_core.documents import load_document
 from kveraser_core.documents.search.finding import find_text
 from kveraser_core.model.generation import Sampling
-from kveraser_core.sessions.session import DocumentSession
 
 SAMPLES = Path(__file__).parents[1] / "assets" / "samples"
 TOKENS = {"policy-manual.pdf": (6_500, 7_500), "research-brief.md": (2_000, 4_000), "agent-log.txt": (2_000, 4_000)}
@@ -28,21 +27,20 @@ def test_samples_are_as_long_as_is_said(sample, packaged):
 
 @pytest.mark.packaged
 @EACH
-def test_erasing_changes_what_full_recompute_answers(sample, packaged):
+def test_erasing_changes_what_full_recompute_answers(sample, prefilled):
     document = load_document(SAMPLES / sample["file"])
-    answers_change(sample, document.pages(1, FIRST_PAGES.get(sample["file"], document.page_count)), packaged)
+    answers_change(sample, prefilled(document.pages(1, FIRST_PAGES.get(sample["file"], document.page_count))))
 
 
 @pytest.mark.soak
 @EACH
-def test_erasing_changes_what_full_recompute_answers_in_the_whole_sample(sample, packaged):
-    answers_change(sample, load_document(SAMPLES / sample["file"]), packaged)
+def test_erasing_changes_what_full_recompute_answers_in_the_whole_sample(sample, prefilled):
+    answers_change(sample, prefilled(load_document(SAMPLES / sample["file"])))
 
 
-def answers_change(sample, document, packaged):
-    session = DocumentSession.load(packaged, document)
+def answers_change(sample, session):
     for passage in sample["erase"]:
-        found = find_text(document.text, passage)
+        found = find_text(session.document.text, passage)
         assert len(found) == 1
         session.mark(found)
     for method in ("none", *METHODS.get(sample["file"], ("full_recompute",))):

@@ -2,11 +2,14 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import chain
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
+from transformers import PreTrainedTokenizerFast
 
 import app.store
 from app import work
@@ -17,6 +20,7 @@ from kveraser_core.model.generation import Cancelled
 from kveraser_core.sessions.session import DocumentSession
 from tests.browser.driving import TEXT, drag, goto, open_panel, paste, start_sample
 from tests.browser.serving import PATIENCE_S, until
+from tests.conftest import tiny_model
 from tests.serving import serve_here
 
 pytestmark = pytest.mark.browser
@@ -38,26 +42,57 @@ class Held:
         return DocumentSession.load(backbone, document, progress, cancelled)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store() -> SessionStore:
     return SessionStore(idle_s=float("inf"))
 
 
-@pytest.fixture
-def open_tab(browser: Browser, llama: Backbone, store: SessionStore) -> Iterator[Callable[..., Page]]:
-    port, contexts = serve_here(AppPage(llama, store).blocks, store), []
+@pytest.fixture(scope="module")
+def address(tokenizer: PreTrainedTokenizerFast, store: SessionStore) -> str:
+    backbone = Backbone(tiny_model("llama"), tokenizer, "tiny")
+    return f"http://127.0.0.1:{serve_here(AppPage(backbone, store).blocks, store)}"
 
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[dict[str, list[BrowserContext]]]:
+    """By language, one for each tab that a test opens: all tabs of a context share six connections."""
+    kept = defaultdict[str, list[BrowserContext]](list)
+    yield kept
+    for context in chain(*kept.values()):
+        context.close()
+
+
+@pytest.fixture
+def open_tab(
+    browser: Browser, contexts: dict[str, list[BrowserContext]], address: str
+) -> Iterator[Callable[..., Page]]:
     def opened(language: str = "en-US") -> Page:
-        context = browser.new_context(locale=language)
-        context.set_default_timeout(1000 * PATIENCE_S)
-        contexts.append(context)
+        free = (context for context in contexts[language] if not context.pages)
+        if (context := next(free, None)) is None:
+            context = browser.new_context(locale=language)
+            context.set_default_timeout(1000 * PATIENCE_S)
+            contexts[language].append(context)
         page = context.new_page()
-        goto(page, f"http://127.0.0.1:{port}")
+        goto(page, address)
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for context in chain(*contexts.values()):
+        for page in context.pages:
+            page.close()
+
+
+@pytest.fixture
+def gone(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The tabs that the store was told are gone."""
+    owners, leave = set[str](), store.leave
+
+    def noted(owner: str) -> None:
+        leave(owner)
+        owners.add(owner)
+
+    monkeypatch.setattr(store, "leave", noted)
+    return owners
 
 
 @pytest.fixture
@@ -71,16 +106,15 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 
 def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
-    open_tab: Callable[[], Page], store: SessionStore, monkeypatch: pytest.MonkeyPatch
+    open_tab: Callable[[], Page], store: SessionStore, gone: set[str], monkeypatch: pytest.MonkeyPatch
 ):
-    page, gone = open_tab(), list[str]()
-    leave = store.leave
-    monkeypatch.setattr(store, "leave", lambda owner: gone.append(leave(owner)))
+    page = open_tab()
     paste(page, TEXT)
     key = page.evaluate("sessionStorage.getItem('kveraser')")
+    before = set(store._rooms[key].owners)
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
-    until(lambda: len(gone) == 1)
+    until(lambda: before <= gone)
 
     def is_there_a_minute_later() -> bool:
         with monkeypatch.context() as later:
@@ -166,17 +200,20 @@ def test_who_waits_can_stop_waiting(open_tab: Callable[..., Page], held: Held):
 
 
 def test_a_duplicated_tab_that_closes_leaves_the_document_to_the_original(
-    open_tab: Callable[[], Page], store: SessionStore, monkeypatch: pytest.MonkeyPatch
+    open_tab: Callable[[], Page], store: SessionStore, gone: set[str], monkeypatch: pytest.MonkeyPatch
 ):
     page = open_tab()
     paste(page, TEXT)
     key = page.evaluate("sessionStorage.getItem('kveraser')")
+    original = set(store._rooms[key].owners)
     duplicate = page.context.new_page()
     duplicate.add_init_script(f"sessionStorage.setItem('kveraser', '{key}')")
     goto(duplicate, page.url)
     expect(duplicate.locator(".doc p")).to_have_count(4)
+    duplicates = store._rooms[key].owners - original
+    assert duplicates
     duplicate.close()
-    page.wait_for_timeout(3000)
+    until(lambda: duplicates <= gone)
     with monkeypatch.context() as later:
         later.setattr(app.store, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 61))
         store.sweep()

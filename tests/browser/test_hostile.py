@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, painted, paste, start_sample, toast, upload
 from tests.browser.serving import Server, until
@@ -14,14 +14,16 @@ from tests.browser.serving import Server, until
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(
-    "lie", [{"text": "something else"}, {"start": -5}, {"end": 10**9}, {"start": "0"}, {"text": None}]
-)
-def test_a_selection_that_lies_is_refused(page: Page, lie):
+def test_a_selection_that_lies_is_refused(page: Page):
     """The request that erases is caught on its way and changed."""
     paste(page, TEXT)
+    for lie in ({"text": "something else"}, {"start": -5}, {"end": 10**9}, {"start": "0"}, {"text": None}):
+        tell(page, lie)
+    erase(page, "An old rule", "no longer in force.")
 
-    def change(route):
+
+def tell(page: Page, lie: dict[str, object]) -> None:
+    def change(route: Route) -> None:
         data = route.request.post_data_json
         if isinstance(data.get("event_data"), dict) and "text" in data["event_data"]:
             data["event_data"] |= lie
@@ -35,7 +37,6 @@ def test_a_selection_that_lies_is_refused(page: Page, lie):
     until(lambda: painted(page) == "")
     expect(page.locator("#edits .edit")).to_have_count(0)
     page.unroute("**/queue/join*")
-    erase(page, "An old rule", "no longer in force.")
 
 
 @pytest.mark.packaged
