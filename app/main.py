@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="NAME",
         help="another name, with or without port, under which the page is opened; can be repeated",
     )
-    parser.add_argument("--model", help="a model folder or hub id; default: the packaged model")
+    parser.add_argument("--model", help="a GGUF file, model folder or hub id; default: the packaged model")
     parser.add_argument("--eraser", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     parser.add_argument(
         "--memory", type=_megabytes, metavar="MB", help="for everybody's documents; default: half of what is free"

@@ -8,7 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from kveraser_core.cache.rotation import KeyRotation
 from kveraser_core.cache.view import AttentionView, SlotRange
-from kveraser_core.engines import attention, attention_parts
+from kveraser_core.engines import attention_parts
 from kveraser_core.engines.attention import causal_attention, view_attention
 
 
@@ -27,9 +27,12 @@ def reference(query, key, value, scale):
 
 @pytest.mark.parametrize(("new", "length"), [(1, 1), (1, 40), (9, 9), (9, 40), (39, 40), (130, 700)])
 @pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (6, 2)])
-@pytest.mark.parametrize("grad", [False, True])
-def test_it_is_causal_attention(new, length, heads, kv_heads, grad):
+@pytest.mark.parametrize("way", ["flash", "products", "with gradients"])
+def test_it_is_causal_attention(new, length, heads, kv_heads, way, monkeypatch):
     torch.manual_seed(0)
+    grad = way == "with gradients"
+    if way == "products":
+        monkeypatch.setattr(attention_parts, "has_flash_kernel", lambda *states: False)
     query = torch.randn(1, heads, new, 16, requires_grad=grad)
     buffer = torch.randn(2, 1, kv_heads, length + 5, 16)
     key, value = buffer[:, :, :, :length]
@@ -62,7 +65,7 @@ def test_a_view_says_which_keys_are_seen_and_from_where(new, long, way, masked, 
     torch.manual_seed(0)
     grad = way == "with gradients"
     if way in ("any device", "in blocks"):
-        monkeypatch.setattr(attention, "_has_fast_parts", lambda query: False)
+        monkeypatch.setattr(attention_parts, "has_flash_kernel", lambda *states: False)
     if way == "in blocks":
         monkeypatch.setattr(attention_parts, "_MOST_SCORES", 4 * 4 * long)
     past, scale, rotation = 30 + long, 0.25, KeyRotation(torch.tensor([1.0, 0.3, 0.1, 0.02]), [True, True])
@@ -86,7 +89,7 @@ def test_a_view_says_which_keys_are_seen_and_from_where(new, long, way, masked, 
 def test_attending_by_a_view_allocates_no_copy_of_the_past(anywhere, monkeypatch):
     """For a decoded token neither keys are copied nor heads expanded: bytes by the allocator, at two lengths."""
     if anywhere:
-        monkeypatch.setattr(attention, "_has_fast_parts", lambda query: False)
+        monkeypatch.setattr(attention_parts, "has_flash_kernel", lambda *states: False)
     rotation = KeyRotation(torch.full((32,), 0.1), [True])
     view = AttentionView(rotation, (SlotRange(0, 100, -20), SlotRange(120)))
 

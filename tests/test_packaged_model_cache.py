@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kveraser_core.model import packaged as module
-from kveraser_core.model.packaged import CacheUnwritable, NoPackagedModel, packaged_model
+from kveraser_core.model.gguf.convert import CacheUnwritable
+from kveraser_core.model.packaged import NoPackagedModel, packaged_model
 
 pytestmark = pytest.mark.packaged
 

@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 import torch
+from gguf import GGMLQuantizationType, dequantize
+from gguf.quants import quantize
 
-from kveraser_core.engines.cpu.quantised import eight_bit, four_bit
+from kveraser_core.engines.cpu.quantised import eight_bit, four_bit, quantised
 
 
 def levelled(out=64, into=128):
@@ -25,7 +28,7 @@ def test_eight_bit_weights_are_found_as_closely_as_bf16_has_them():
     weight = multiples()
     found = eight_bit(weight)
     assert found is not None
-    rebuilt = torch.from_numpy((found.levels * found.steps[:, :, None]).reshape(64, 128))
+    rebuilt = torch.from_numpy((found.levels * found.scales[:, :, None]).reshape(64, 128))
     torch.testing.assert_close(rebuilt, weight.float(), atol=0, rtol=2**-7)
 
 
@@ -47,6 +50,25 @@ def test_four_bit_weights_are_found_as_closely_as_bf16_has_them():
     steps, lowest = found.scales[:, 0, :, None], found.scales[:, 1, :, None]
     rebuilt = torch.from_numpy((levels * steps + lowest).reshape(64, 128))
     torch.testing.assert_close(rebuilt, weight.float(), atol=2**-7 * float(weight.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("form", ["Q4_0", "Q4_1", "Q8_0"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_levels_are_those_of_a_gguf_file(form, dtype):
+    torch.manual_seed(1)
+    kind = GGMLQuantizationType[form]
+    weight = torch.randn(64, 256)
+    weight[3, 32:64] = 0
+    exact = torch.from_numpy(dequantize(quantize(weight.numpy(), kind), kind).astype(np.float32))
+    found = quantised(exact.to(dtype))
+    if form == "Q8_0":
+        rebuilt = (found.levels * found.scales[:, :, None]).reshape(64, 256)
+    else:
+        levels = np.stack((found.levels & 15, found.levels >> 4), axis=2).reshape(64, 8, 32)
+        rebuilt = (levels * found.scales[:, 0, :, None] + found.scales[:, 1, :, None]).reshape(64, 256)
+    share = 1e-6 if dtype == torch.float32 else 0.009 if form == "Q8_0" else 0.004  # a step, where bf16 hid a level
+    groups = torch.from_numpy(rebuilt).view(-1, 32) - exact.view(-1, 32)
+    assert (groups.abs().amax(-1) <= share * exact.view(-1, 32).abs().amax(-1)).all()
 
 
 def test_other_weights_are_not_taken_for_four_bit():

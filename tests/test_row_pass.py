@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
+from transformers import DynamicCache
 
 from kveraser_core.cache.layer import CacheFull
 from kveraser_core.cache.rotation import Turns
@@ -16,19 +16,23 @@ from kveraser_core.engines.cpu.row_pass import RowPass
 from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
+from tests.gguf_files import tiny
 from tests.test_quantised import levelled, multiples
 
 SIZES = {"intermediate_size": 128, "max_position_embeddings": 2048}
 
 
-def quantised(model, dtype=torch.bfloat16):
-    """`model` in `dtype`, rounded to bf16, its layers' weights of four bits and its output embedding's of eight."""
+def quantised(model, dtype=torch.bfloat16, weights=levelled):
+    """`model` in `dtype`, rounded to bf16, its layers' weights of four bits and its output embedding's of eight.
+
+    The layers' `weights` are `levelled`, or `multiples`.
+    """
     head = model.lm_head.weight
     head.data = multiples(*head.shape)
     for layer in model.model.layers:
         for name in (name for names in PROJECTIONS for name in names):
             weight = layer.get_submodule(name).weight
-            weight.data = 4 * levelled(*weight.shape)
+            weight.data = (4 if weights is levelled else 1) * weights(*weight.shape)
     for weight in model.parameters():  # and not the frequencies of positions, which stay in fp32
         weight.data = weight.data.bfloat16().to(dtype)
     return model
@@ -37,9 +41,30 @@ def quantised(model, dtype=torch.bfloat16):
 @pytest.fixture(params=[torch.bfloat16, torch.float32], ids=str)
 def quick(tokenizer, monkeypatch, request):
     """A model of quantised weights and, of the same weights, one in fp32 that only transformers reads."""
+    return both(tokenizer, monkeypatch, "llama", request.param, levelled)
+
+
+@pytest.fixture(
+    params=[
+        ("qwen2", levelled),
+        ("qwen3", multiples),
+        ("biased", levelled),
+        ("smollm3", levelled),
+        ("yarn", multiples),
+    ],
+    ids=lambda param: param[0],
+)
+def other(tokenizer, monkeypatch, request):
+    """The same of other architectures: with biases, norms of heads, layers without positions, scaled positions."""
+    return both(tokenizer, monkeypatch, request.param[0], torch.float32, request.param[1])
+
+
+def both(tokenizer, monkeypatch, kind, dtype, weights):
     monkeypatch.delenv(VARIABLE, raising=False)
-    model = quantised(tiny_model("llama", **SIZES), request.param)
-    exact = tiny_model("llama", "sdpa", **SIZES)
+    sizes = SIZES | ({"tie_word_embeddings": False} if kind == "smollm3" else {})
+    model = quantised(tiny(kind, **sizes), dtype, weights)
+    exact = tiny(kind, **sizes)
+    exact.set_attn_implementation("sdpa")
     exact.load_state_dict({name: weight.float() for name, weight in model.state_dict().items()})
     return Backbone(model, tokenizer, "tiny"), exact
 
@@ -72,7 +97,25 @@ def close(actual, exact, share=0.005):
     ],
 )
 def test_a_token_is_read_as_transformers_reads_it_in_fp32(quick, length, pieces):
-    backbone, exact = quick
+    check(*quick, length, pieces)
+
+
+def test_so_is_one_of_every_architecture(other):
+    check(*other, 300, (SlotRange(3, 40), SlotRange(90, 280, -20), SlotRange(285, None, -50)))
+
+
+def test_without_an_output_embedding_of_few_bits_the_layers_are_read_as_such(tokenizer, monkeypatch):
+    backbone, exact = both(tokenizer, monkeypatch, "qwen3", torch.float32, levelled)
+    torch.manual_seed(3)
+    exact.lm_head.weight.data = torch.randn(420, 64).bfloat16().float()
+    backbone.model.lm_head.weight.data = exact.lm_head.weight.data
+    backbone = Backbone(backbone.model, tokenizer, "tiny")
+    assert backbone.engine.rows is not None
+    assert backbone.engine.head_bytes is None
+    check(backbone, exact, 20, (SlotRange(0),))
+
+
+def check(backbone, exact, length, pieces):
     torch.manual_seed(2)
     cache = backbone.new_cache(length + 2)
     backbone.encode(torch.randint(0, 420, (length,)).tolist(), cache, num_outputs=0)
@@ -157,12 +200,9 @@ def test_models_that_the_kernels_do_not_know_are_left_alone():
 
     assert of(tiny_model("llama", **SIZES).bfloat16()) is None  # weights of any value
     assert of(quantised(tiny_model("llama", **SIZES), torch.float16)) is None
-    wide = quantised(tiny_model("llama", **SIZES))
-    wide.lm_head.weight.data = torch.randn(420, 64).bfloat16()
-    assert of(wide) is None
-    assert of(quantised(tiny_model("qwen3", **SIZES))) is None  # norms of queries and keys
     assert of(quantised(tiny_model("llama", hidden_act="gelu", **SIZES))) is None
-    sizes = tiny_model("llama", **SIZES).config.to_dict()
-    wanted = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    biased = Qwen2ForCausalLM(Qwen2Config(**{name: sizes[name] for name in wanted}))
-    assert of(quantised(biased)) is None
+    mixed = quantised(tiny_model("llama", **SIZES))
+    weight = mixed.model.layers[1].mlp.down_proj.weight
+    weight.data = multiples(*weight.shape).bfloat16()
+    assert of(mixed) is None
+    assert of(quantised(tiny_model("llama", hidden_size=96, **SIZES))) is None  # groups that make no pairs

@@ -200,7 +200,9 @@ def _articles_option(command: argparse.ArgumentParser) -> None:
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", metavar="ID", help="a model folder or hub id; default: the packaged model")
+    command.add_argument(
+        "--model", metavar="ID", help="a GGUF file, model folder or hub id; default: the packaged model"
+    )
     command.add_argument("--device", help="cuda, mps or cpu; default: the first there is")
 
 

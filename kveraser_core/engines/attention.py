@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 from kveraser_core.cache.view import AttentionView, SlotRange, ViewedKeys
-from kveraser_core.engines.attention_parts import Part, attend, attend_anywhere, attend_up_to, merge
+from kveraser_core.engines.attention_parts import Part, attend, attend_up_to, merge
 
 NAME = "kveraser"
 
@@ -31,7 +31,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     the first `length - n + i + 1` keys.
     """
     new, length = query.shape[2], key.shape[2]
-    if _has_fast_parts(query):
+    if query.shape[0] == 1 and not _has_gradients(query):
         return merge(attend(query, key, value, scale, own=new)).to(query.dtype)
     if new == 1 or new == length:
         return scaled_dot_product_attention(
@@ -69,20 +69,19 @@ def view_attention(
 
     `mask`, `[1, 1, n, length]`, true where seen, replaces causality.
     """
-    if mask is not None or (torch.is_grad_enabled() and query.requires_grad):
+    if mask is not None or _has_gradients(query):
         return _masked_view_attention(query, key, value, scale, view, layer, mask)
     rotated = {by: view.rotation.shift(query, layer, -by) for by in {part.shift for part in view.ranges}}
     own = torch.arange(key.shape[2] - query.shape[2], key.shape[2]) if view.queries is None else view.queries
-    fast, parts = _has_fast_parts(query), list[Part]()
+    parts = list[Part]()
     for part in view.ranges:
         queries = rotated[part.shift]
         keys, values = key[:, :, part.start : part.end], value[:, :, part.start : part.end]
         if part.end is None:
             seen = own - part.start + 1
-            keys, values = keys[:, :, : int(seen[-1])], values[:, :, : int(seen[-1])]
-            parts += (attend_up_to if fast else attend_anywhere)(queries, keys, values, scale, seen)
+            parts += attend_up_to(queries, keys[:, :, : int(seen[-1])], values[:, :, : int(seen[-1])], scale, seen)
         elif part.start < part.end:  # all of it is before the first query
-            parts += (attend if fast else attend_anywhere)(queries, keys, values, scale)
+            parts += attend(queries, keys, values, scale)
     return merge(parts).to(query.dtype)
 
 
@@ -103,9 +102,8 @@ def _masked_view_attention(
     return scaled_dot_product_attention(query, *expanded, attn_mask=seen, scale=scale)
 
 
-def _has_fast_parts(query: Tensor) -> bool:
-    single = query.device.type == "cpu" and query.shape[0] == 1
-    return single and not (torch.is_grad_enabled() and query.requires_grad)
+def _has_gradients(query: Tensor) -> bool:
+    return torch.is_grad_enabled() and query.requires_grad
 
 
 def _expanded(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ from kveraser_core.model import packaged
 from kveraser_core.model.adapters import Adapter, load_adapter
 from kveraser_core.model.breaks import Breaks
 from kveraser_core.model.generate_guard import guard
+from kveraser_core.model.gguf.convert import SUFFIX, converted
 from kveraser_core.model.loading import UnsupportedModel, check_supported, load_files, loading
 
 _ASSETS = [folder / "assets" / "erasers" for folder in Path(__file__).parents[1:3]]
@@ -62,18 +63,21 @@ class Backbone:
         device: str | None = None,
         dtype: torch.dtype | None = None,
     ) -> "Backbone":
-        """Load `model`, a folder or hub id, by default the packaged one, and its `eraser`.
+        """Load `model`, a GGUF file, folder or hub id, by default the packaged one, and its `eraser`.
 
         Without an `eraser` the shipped one is used where there is one for the model. `device` is chosen
         in the order cuda, mps, cpu; on cuda, accelerate spreads a model over devices when one is too
         small. `dtype` is bf16 where the device computes in it. Nothing is downloaded unless a hub id is
-        named. Raises `UnsupportedModel`, `NoPackagedModel` or `AdapterError`.
+        named. Raises `UnsupportedModel`, `NoPackagedModel`, `CacheUnwritable` or `AdapterError`.
         """
         place = torch.device(device or best_device())
-        path = str(packaged.packaged_model()) if model is None else model
         name = packaged.MODEL_NAME if model is None else model
         with loading(name, "that is no name"):
-            local = model is None or Path(path).is_dir()
+            if model is None:
+                path = str(packaged.packaged_model())
+            else:
+                path = str(converted(Path(model))) if model.lower().endswith(SUFFIX) else model
+            local = Path(path).is_dir()
         loaded, tokenizer = load_files(path, name, place, dtype or best_dtype(place), local)
         if place.type == "cpu":  # weights in the mapped file are read at two thirds of the speed
             for weight in loaded.parameters():

@@ -45,7 +45,7 @@ def loading(name: str, part: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise UnsupportedModel(
-            f"The model {name} could not be loaded, for {part} ({_reason(error)}): give the folder of a "
+            f"The model {name} could not be loaded, for {part} ({one_line(error)}): give the folder of a "
             "transformers model with safetensors weights, or a hub id that can be reached from here."
         ) from error
 
@@ -164,7 +164,7 @@ def _size(shape: torch.Size) -> str:
     return " x ".join(map(str, shape))
 
 
-def _reason(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What `error` says, on one line of at most 160 characters and without its full stop."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text.rstrip(".") if len(text) <= 160 else f"{text[:159]}…"

@@ -20,7 +20,7 @@ from kveraser_core.engines.cpu.block_attention import GROUP, KEYS
 from kveraser_core.engines.cpu.block_kernels import LayerEraser, LayerWeights, run_layer
 from kveraser_core.engines.cpu.compiled import Array, bits, share_threads
 from kveraser_core.engines.cpu.panels import NOTHING, fits, padded, to_panels
-from kveraser_core.engines.cpu.quantised import four_bit
+from kveraser_core.engines.cpu.quantised import quantised
 from kveraser_core.engines.cpu.scalars import LOG2_E, PER_WORD
 from kveraser_core.engines.cpu.vector_code import LANES
 
@@ -180,7 +180,7 @@ def _came_in_16_bits(weight: Tensor) -> bool:
     """Whether `weight`, `[out, in]`, was quantised or in 16 bits before it was made fp32."""
     some = weight[:16].detach().float()
     exact = any(torch.equal(some.to(dtype).float(), some) for dtype in (torch.bfloat16, torch.float16))
-    return exact or four_bit(weight[:16]) is not None
+    return exact or quantised(weight[:16]) is not None
 
 
 def _known(layer: Any, turned: int) -> bool:

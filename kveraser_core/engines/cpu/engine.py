@@ -60,6 +60,6 @@ class CpuEngine(Engine):
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
-        if self.rows and len(hidden) == 1:
+        if self.head_bytes and self.rows and len(hidden) == 1:
             return self.rows.logits(hidden)
         return self._torch.logits(hidden)

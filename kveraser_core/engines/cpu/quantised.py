@@ -1,11 +1,12 @@
 """Weights that were quantised to four or eight bits, found again and kept as such.
 
-A model unpacked from a quantised file holds few values in every group of 32 weights of a row: sixteen evenly
-spaced ones at four bits, whole multiples of a step at eight. Decoding is bound by the bytes of the weights,
-and these need a quarter or half of bf16's. The levels are the model's own, but for those that bf16 had
-rounded too far to tell from the next.
+A model unpacked from a quantised file holds few values in every group of 32 weights of a row: sixteen evenly spaced
+ones at four bits, of which the lowest and the highest are taken (Q4_1) or the one that is eight steps from 0 (Q4_0);
+whole multiples of a step at eight (Q8_0). Decoding is bound by the bytes of the weights, and these need a quarter or
+half of bf16's. The levels are the model's own, but for those that bf16 had rounded too far to tell from the next.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +23,10 @@ _TOLERANCE = 2**-7
 
 @dataclass(frozen=True)
 class FourBit:
-    """A weight, `[out, in]`: each is its level times its group's step, plus the group's lowest value.
+    """A weight, `[out, in]`: each is its level times its group's step, plus what the group's level 0 is.
 
     `levels`, `[out, in / 64, 32]`, holds two groups' levels in each row of 32 bytes, the first group's in the
-    lower halves; `scales`, `[out, 2, in / 32]` in fp32, the groups' steps and lowest values.
+    lower halves; `scales`, `[out, 2, in / 32]` in fp32, the groups' steps and what their level 0 is.
     """
 
     levels: Array
@@ -34,24 +35,32 @@ class FourBit:
 
 @dataclass(frozen=True)
 class EightBit:
-    """A weight, `[out, in]`: each is its level, `[out, in / 32, 32]` in int8, times its group's step, in fp32."""
+    """A weight, `[out, in]`: each is its level, `[out, in / 32, 32]` in int8, times its group's step.
+
+    `scales`, `[out, in / 32]` in fp32, are the steps."""
 
     levels: Array
-    steps: Array
+    scales: Array
+
+
+Quantised = FourBit | EightBit
+
+
+def quantised(weight: Tensor) -> Quantised | None:
+    """The four-bit form of `weight`, `[out, in]`, or else its eight-bit form; `None` where it has neither."""
+    return four_bit(weight) or eight_bit(weight)
 
 
 def four_bit(weight: Tensor) -> FourBit | None:
     """The four-bit form of `weight`, `[out, in]` in bf16 or fp32 on the CPU; `None` where it has none."""
     if weight.shape[1] % (2 * GROUP) or not _may_be_quantised(weight):
         return None
-    if _evenly_spaced(weight[:_SAMPLE]) is None:  # spares other models the conversion of all their weights
-        return None
-    found = _evenly_spaced(weight)
+    found = _by_rows(_evenly_spaced, weight)
     if found is None:
         return None
-    levels, step, low = found
-    pairs = levels.to(torch.uint8).view(len(weight), -1, 2, GROUP)
-    scales = torch.cat((step, low), dim=-1).transpose(1, 2)
+    levels, step, base = found
+    pairs = levels.view(len(weight), -1, 2, GROUP)
+    scales = torch.cat((step, base), dim=-1).transpose(1, 2)
     return FourBit((pairs[:, :, 0] | pairs[:, :, 1] << 4).numpy(), np.ascontiguousarray(scales.numpy()))
 
 
@@ -59,14 +68,22 @@ def eight_bit(weight: Tensor) -> EightBit | None:
     """The eight-bit form of `weight`, `[out, in]` in bf16 or fp32 on the CPU; `None` where it has none."""
     if weight.shape[1] % (2 * GROUP) or not _may_be_quantised(weight):
         return None
-    if _multiples(weight[:_SAMPLE]) is None:
+    found = _by_rows(_multiples, weight)
+    if found is None:
         return None
-    parts = [_multiples(rows) for rows in weight.split(_ROWS)]  # in fp32 the whole would be large
-    found = [part for part in parts if part is not None]
-    if len(found) < len(parts):
-        return None
-    levels = torch.cat([levels.to(torch.int8) for levels, _ in found])
-    return EightBit(levels.numpy(), torch.cat([step for _, step in found]).squeeze(-1).numpy())
+    levels, step = found
+    return EightBit(levels.numpy(), step.squeeze(-1).numpy())
+
+
+def _by_rows(find: Callable[[Tensor], tuple[Tensor, ...] | None], weight: Tensor) -> tuple[Tensor, ...] | None:
+    """What `find` finds in all rows of `weight`; the first few spare other models the conversion of the rest."""
+    parts = []
+    for rows in (weight[:_SAMPLE], *weight.split(_ROWS)):  # in fp32 the whole would be large
+        found = find(rows)
+        if found is None:
+            return None
+        parts.append(found)
+    return tuple(map(torch.cat, zip(*parts[1:], strict=True)))
 
 
 def _may_be_quantised(weight: Tensor) -> bool:
@@ -78,14 +95,28 @@ def _groups(weight: Tensor) -> Tensor:
 
 
 def _evenly_spaced(weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Each weight's level from 0 to 15, and each group's step and lowest value; `None` where these miss a weight."""
+    """Each weight's level from 0 to 15, each group's step and what level 0 is; `None` where these miss a weight."""
     groups = _groups(weight)
     low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
-    step = ((high - low) / 15).clamp_min(1e-12)
-    levels = ((groups - low) / step).round()
-    if ((levels * step + low - groups).abs() > _TOLERANCE * groups.abs().amax(-1, keepdim=True)).any():
+    farthest = torch.where(high > -low, high, low)
+    tolerance = _TOLERANCE * farthest.abs()
+    levels, step, misses = _levels(groups, low, (high - low) / 15, tolerance)
+    others, other_step, miss = _levels(groups, farthest, farthest / -8, tolerance)
+    if (misses & miss).any():
         return None
-    return levels, step, low
+    return (
+        torch.where(misses, others, levels),
+        torch.where(misses, other_step, step),
+        torch.where(misses, farthest, low),
+    )
+
+
+def _levels(groups: Tensor, base: Tensor, step: Tensor, tolerance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The levels nearest to `groups`, the step, and which groups they miss."""
+    step = torch.where(step == 0, 1e-12, step)
+    levels = ((groups - base) / step).round().clamp(0, 15)
+    misses = ((levels * step + base - groups).abs() > tolerance).any(-1, keepdim=True)
+    return levels.to(torch.uint8), step, misses
 
 
 def _multiples(weight: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -98,7 +129,7 @@ def _multiples(weight: Tensor) -> tuple[Tensor, Tensor] | None:
     levels = (groups / step).round().clamp(-127, 127)
     if ((levels * step - groups).abs() > _TOLERANCE * groups.abs()).any():
         return None
-    return levels, _fitted(groups, step)
+    return levels.to(torch.int8), _fitted(groups, step)
 
 
 def _fitted(groups: Tensor, step: Tensor) -> Tensor:

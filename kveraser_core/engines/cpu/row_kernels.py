@@ -1,7 +1,7 @@
 """One token through all layers of a decoder as plain loops, which numba compiles once and keeps on disk.
 
 Decoding a token is thousands of small operations, and between them PyTorch takes longer than in them. Here
-they are one function: four-bit products, rotary positions, and attention over the ranges of a view, in
+they are one function: four- and eight-bit products, rotary positions, and attention over the ranges of a view, in
 blocks of keys that are merged by their greatest scores and their sums. States are bf16 as everywhere in the
 cache, seen as their bits; all else is fp32, and powers are of 2. It knows arrays only.
 
@@ -11,13 +11,15 @@ In shapes, H is the hidden size, D a head's, G the groups of 32 in which a row's
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
 
 from kveraser_core.engines.cpu.compiled import OPTIONS, Array
 from kveraser_core.engines.cpu.scalars import LEAST, exp2, narrow, norm_scale, silu, turn, wide
 
 Arrays = tuple[Array, ...]
 
+_INLINED: Any = {name: OPTIONS[name] for name in ("fastmath", "error_model")}
 GROUP = 32
 _BLOCK = 256
 """Keys that are attended to at once, so many that they stay in a core's own cache."""
@@ -42,20 +44,46 @@ def _norm(row: Array, weight: Array, epsilon: Any, grouped: Array, sums: Array) 
     _add_up(grouped, sums)
 
 
+def _product(levels: Any, scales: Any, grouped: Any, sums: Any) -> Any:
+    """A row of weights times `grouped`, `[G, 32]`; `levels` and `scales` as in `FourBit` or in `EightBit`."""
+    raise NotImplementedError
+
+
+@overload(_product, jit_options=_INLINED)
+def _product_of_a_type(levels: Any, scales: Any, grouped: Any, sums: Any) -> Any:
+    def four_bit(levels: Any, scales: Any, grouped: Any, sums: Any) -> Any:
+        total = np.float32(0)
+        for pair in range(levels.shape[0]):
+            first, second = np.float32(0), np.float32(0)
+            for i in range(GROUP):
+                both = np.int32(levels[pair, i])
+                first += np.float32(np.int32(both & np.int32(15))) * grouped[2 * pair, i]
+                second += np.float32(np.int32(both >> np.int32(4))) * grouped[2 * pair + 1, i]
+            total += first * scales[0, 2 * pair] + second * scales[0, 2 * pair + 1]
+        for group in range(sums.size):
+            total += scales[1, group] * sums[group]
+        return total
+
+    def eight_bit(levels: Any, scales: Any, grouped: Any, sums: Any) -> Any:
+        total = np.float32(0)
+        for group in range(0, levels.shape[0], 2):  # one group at a time is seven times slower
+            first, second = np.float32(0), np.float32(0)
+            for i in range(GROUP):
+                first += np.float32(np.int32(levels[group, i])) * grouped[group, i]
+                second += np.float32(np.int32(levels[group + 1, i])) * grouped[group + 1, i]
+            total += first * scales[group] + second * scales[group + 1]
+        return total
+
+    return four_bit if levels.dtype == types.uint8 else eight_bit
+
+
 @njit(**OPTIONS)
-def _product(levels: Array, scales: Array, grouped: Array, sums: Array) -> Any:
-    """A row of weights times `grouped`, `[G, 32]`; `levels` and `scales` as in `FourBit`."""
-    total = np.float32(0)
-    for pair in range(levels.shape[0]):
-        first, second = np.float32(0), np.float32(0)
-        for i in range(GROUP):
-            both = np.int32(levels[pair, i])
-            first += np.float32(np.int32(both & np.int32(15))) * grouped[2 * pair, i]
-            second += np.float32(np.int32(both >> np.int32(4))) * grouped[2 * pair + 1, i]
-        total += first * scales[0, 2 * pair] + second * scales[0, 2 * pair + 1]
-    for group in range(sums.size):
-        total += scales[1, group] * sums[group]
-    return total
+def _norm_heads(heads: Array, weight: Array, epsilon: Any) -> None:
+    """RMSNorm of each of `heads`, `[n, D]`, in place."""
+    for head in range(len(heads)):
+        scale = norm_scale(heads[head], epsilon)
+        for i in range(weight.size):
+            heads[head, i] *= scale * weight[i]
 
 
 @njit(**OPTIONS)
@@ -135,6 +163,9 @@ def decode(
     epsilon: Any,
     levels: Arrays,
     scales: Arrays,
+    biases: Arrays,
+    head_norms: Array,
+    rotated: Array,
     keys: Arrays,
     values: Arrays,
     slot: int,
@@ -144,17 +175,21 @@ def decode(
 ) -> None:
     """Run `row`, `[H]`, through all layers, in place; its states are written into `slot`.
 
-    `norms` is `[layers, 2, H]`. `levels` and `scales` are as in `FourBit`, `[layers, out, ...]`, one for each
-    group of projections that read the same rows: query, key and value; output; gate and up; down. `keys` and
-    `values` are the layers' buffers, `[kv_heads, capacity, D]`. `ends`, `[ranges, 2]`, are the slots of each
-    range of the view, `turns`, `[ranges, 2, D / 2]`, the cosines and sines that turn a query for it. The last
-    range ends after `slot`, and its turn is the key's as well. Scores are times `scale`, in units of ln 2.
+    `norms` is `[layers, 2, H]`. `levels` and `scales` are as in `FourBit` or `EightBit`, `[layers, out, ...]`, one
+    for each group of projections that read the same rows: query, key and value; output; gate and up; down. So are
+    `biases`, `[layers, out]`. `head_norms`, `[layers, 2, D]`, are the weights by which queries and keys are normed;
+    with a last size of 0 they are not. `rotated`, `[layers]`, says where there are positions at all. `keys` and
+    `values` are the layers' buffers, `[kv_heads, capacity, D]`. `ends`, `[ranges, 2]`, are the slots of each range of
+    the view, `turns`, `[ranges, 2, D / 2]`, the cosines and sines that turn a query for it. The last range ends after
+    `slot`, and its turn is the key's as well. Scores are times `scale`, in units of ln 2.
     """
     kv_heads, _, dim = keys[0].shape
     hidden, inner = row.size, levels[2].shape[1] // 2
     heads = levels[0].shape[1] // dim - 2 * kv_heads
     shared = heads // kv_heads
     blocks = _blocks(ends)
+    still = np.zeros_like(turns)
+    still[:, 0] = 1
     normed, norm_sums = np.empty((hidden // GROUP, GROUP), np.float32), np.empty(hidden // GROUP, np.float32)
     projected = np.empty((heads + 2 * kv_heads, dim), np.float32)
     query, key = np.empty((len(ends), heads, dim), np.float32), np.empty(dim, np.float32)
@@ -168,15 +203,20 @@ def decode(
     for layer in range(len(keys)):
         _norm(row, norms[layer, 0], epsilon, normed, norm_sums)
         for out in prange(projected_row.size):
-            projected_row[out] = _product(levels[0][layer, out], scales[0][layer, out], normed, norm_sums)
+            product = _product(levels[0][layer, out], scales[0][layer, out], normed, norm_sums)
+            projected_row[out] = product + biases[0][layer, out]
+        if head_norms.shape[2]:
+            _norm_heads(projected[:heads], head_norms[layer, 0], epsilon)
+            _norm_heads(projected[heads : heads + kv_heads], head_norms[layer, 1], epsilon)
+        turned = turns if rotated[layer] else still
         for kv in range(kv_heads):
-            turn(projected[heads + kv], turns[-1, 0], turns[-1, 1], np.float32(1), key)
+            turn(projected[heads + kv], turned[-1, 0], turned[-1, 1], np.float32(1), key)
             for i in range(dim):
                 keys[layer][kv, slot, i] = narrow(key[i])
                 values[layer][kv, slot, i] = narrow(projected[heads + kv_heads + kv, i])
         for piece in range(len(ends)):
             for head in range(heads):
-                turn(projected[head], turns[piece, 0], turns[piece, 1], scale, query[piece, head])
+                turn(projected[head], turned[piece, 0], turned[piece, 1], scale, query[piece, head])
         for task in prange(len(blocks) * kv_heads):
             kv, block = task // len(blocks), task % len(blocks)
             piece, start, end = blocks[block]
@@ -191,26 +231,23 @@ def decode(
         _merge(parts, tops_and_sums, seen)
         _add_up(seen_groups, seen_sums)
         for out in prange(hidden):
-            row[out] += _product(levels[1][layer, out], scales[1][layer, out], seen_groups, seen_sums)
+            product = _product(levels[1][layer, out], scales[1][layer, out], seen_groups, seen_sums)
+            row[out] += product + biases[1][layer, out]
         _norm(row, norms[layer, 1], epsilon, normed, norm_sums)
         for out in prange(inner):
             gate = _product(levels[2][layer, out], scales[2][layer, out], normed, norm_sums)
             up = _product(levels[2][layer, inner + out], scales[2][layer, inner + out], normed, norm_sums)
-            gated_row[out] = silu(gate) * up
+            gated_row[out] = silu(gate + biases[2][layer, out]) * (up + biases[2][layer, inner + out])
         _add_up(gated, gated_sums)
         for out in prange(hidden):
-            row[out] += _product(levels[3][layer, out], scales[3][layer, out], gated, gated_sums)
+            product = _product(levels[3][layer, out], scales[3][layer, out], gated, gated_sums)
+            row[out] += product + biases[3][layer, out]
 
 
 @njit(parallel=True, **OPTIONS)
-def multiply(row: Array, levels: Array, steps: Array, out: Array) -> None:
-    """A weight, whose `levels` and `steps` are as in `EightBit`, times `row`, `[G, 32]`, into `out`."""
+def multiply(row: Array, levels: Array, scales: Array, out: Array) -> None:
+    """A weight, whose `levels` and `scales` are as in `FourBit` or `EightBit`, times `row`, `[G, 32]`, into `out`."""
+    sums = np.empty(len(row), np.float32)
+    _add_up(row, sums)
     for i in prange(out.size):
-        total = np.float32(0)
-        for pair in range(0, len(row), 2):  # one group at a time is seven times slower
-            first, second = np.float32(0), np.float32(0)
-            for j in range(GROUP):
-                first += np.float32(np.int32(levels[i, pair, j])) * row[pair, j]
-                second += np.float32(np.int32(levels[i, pair + 1, j])) * row[pair + 1, j]
-            total += first * steps[i, pair] + second * steps[i, pair + 1]
-        out[i] = total
+        out[i] = _product(levels[i], scales[i], row, sums)
