@@ -22,6 +22,7 @@ from kveraser_core.documents import Document
 from kveraser_core.engines import attention
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.session import DocumentSession
+from kveraser_core.sessions.worker import WORKER, Job
 from tests.sharing_out import Groups
 
 if TYPE_CHECKING:
@@ -66,6 +67,14 @@ def trained_tokenizer(texts: list[str], vocabulary: int) -> PreTrainedTokenizerF
     fast = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", bos_token="<|im_start|>")
     fast.chat_template = CHATML
     return fast
+
+
+@pytest.fixture(autouse=True)
+def background(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Nothing works in the background, but what a test does itself with the jobs given to the worker."""
+    jobs: list[Job] = []
+    monkeypatch.setattr(WORKER, "add", jobs.append)
+    return jobs
 
 
 @pytest.fixture(scope="session")

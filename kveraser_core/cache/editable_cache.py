@@ -137,10 +137,15 @@ class EditableCache(Cache):
         )
 
     def write(self, slots: Slots) -> None:
-        """Write copied slots back to where they were taken from, also those that were dropped since."""
+        """Write copied slots back to where they were taken from, also those that were dropped since.
+
+        They may be those of another cache for the same model.
+        """
         self._check_own()
         end = slots.start + slots.keys[0].shape[2]
         for layer, keys, values in zip(self.editable, slots.keys, slots.values, strict=True):
+            if not layer.is_initialized:
+                layer.lazy_initialization(keys, values)
             layer.key_buffer[:, :, slots.start : end] = keys
             layer.value_buffer[:, :, slots.start : end] = values
             layer.length = max(layer.length, end)

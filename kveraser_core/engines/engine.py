@@ -6,7 +6,7 @@ It is chosen once for a model. The environment variable `KVERASER_ENGINE` forces
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -38,11 +38,20 @@ class Engine(ABC):
     """In which dtype keys and values are kept."""
 
     @abstractmethod
-    def forward(self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int) -> Tensor:
+    def forward(
+        self,
+        batch: Sequence[Segment],
+        cache: EditableCache,
+        num_outputs: int,
+        between: Callable[[], object] = lambda: None,
+    ) -> Tensor:
         """Run `batch` through the layers; `cache` gets the keys and values.
 
         What a segment writes is seen by those after it. Only the last one may be appended. The result is the last
         hidden states of its last `num_outputs` tokens, `[num_outputs, hidden]`. Raises `CacheFull`.
+
+        `between` is called between two layers. Passes over other caches may run in it; what it raises ends the pass,
+        of which the cache has got a part then.
         """
 
     @abstractmethod

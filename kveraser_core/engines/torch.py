@@ -47,21 +47,27 @@ class TorchEngine(Engine):
         self._eraser = [layer.low_rank(eraser) for layer in self._layers]
 
     @torch.inference_mode()
-    def forward(self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int) -> Tensor:
+    def forward(
+        self,
+        batch: Sequence[Segment],
+        cache: EditableCache,
+        num_outputs: int,
+        between: Callable[[], object] = lambda: None,
+    ) -> Tensor:
         for segment in batch:
             wanted = num_outputs if segment is batch[-1] else 0
             if segment.slots is None:
-                hidden = self._run(segment, cache, wanted)
+                hidden = self._run(segment, cache, wanted, between)
             else:
                 with cache.overwriting(segment.slots, segment.view):
-                    hidden = self._run(segment, cache, wanted)
+                    hidden = self._run(segment, cache, wanted, between)
         return hidden
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
         return self._head(hidden)
 
-    def _run(self, segment: Segment, cache: EditableCache, num_outputs: int) -> Tensor:
+    def _run(self, segment: Segment, cache: EditableCache, num_outputs: int, between: Callable[[], object]) -> Tensor:
         rows = self._embedding.weight[torch.tensor(segment.ids, device=self._embedding.weight.device)]
         positions = cache.positions(len(segment.ids)).to(rows.device)
         cos, sin = (part.transpose(0, 1) for part in self._rotary(rows[None].float(), positions[None]))
@@ -69,6 +75,8 @@ class TorchEngine(Engine):
         turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         eraser = self._eraser if segment.eraser else None
         for number, layer in enumerate(self._layers):
+            if number:
+                between()
             wanted = num_outputs if layer is self._layers[-1] else len(rows)
             if rows.device != layer.device:  # a model that is spread over several
                 rows, turn = rows.to(layer.device), (turn[0].to(layer.device), turn[1].to(layer.device))

@@ -68,11 +68,12 @@ def run_step(step: Step, cache: EditableCache, backbone: Backbone) -> None:
         backbone.forward(step, cache, 0)
         return
     for segment in step:
-        for chunk in _chunks(segment):
+        for chunk in chunks(segment):
             backbone.forward([chunk], cache, 0)
 
 
-def _chunks(segment: Segment) -> Iterator[Segment]:
+def chunks(segment: Segment) -> Iterator[Segment]:
+    """The parts, of at most `CHUNK` tokens, in which a long segment goes through the model."""
     for start in range(0, len(segment.ids), CHUNK):
         part = slice(start, start + CHUNK)
         slots = None if segment.slots is None else segment.slots[part]

@@ -4,7 +4,6 @@ Token ids go in with a cache, hidden states and logits come out; the cache gets 
 knows nothing about documents or questions.
 """
 
-import threading
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -25,6 +24,7 @@ from kveraser_core.model.breaks import Breaks
 from kveraser_core.model.generate_guard import guard
 from kveraser_core.model.gguf.convert import SUFFIX, converted
 from kveraser_core.model.loading import UnsupportedModel, check_supported, load_files, loading
+from kveraser_core.model.model_lock import ModelLock
 
 _ASSETS = [folder / "assets" / "erasers" for folder in Path(__file__).parents[1:3]]
 
@@ -50,7 +50,7 @@ class Backbone:
         self.name = name
         self.window: int = model.config.max_position_embeddings
         self.eraser: Adapter | None = None
-        self.lock = threading.RLock()
+        self.lock = ModelLock()
         ends = model.generation_config.eos_token_id if model.generation_config else None
         ends = ends if isinstance(ends, list) else [ends, tokenizer.eos_token_id]
         self.end_ids = frozenset(end for end in ends if end is not None)

@@ -75,20 +75,24 @@ def prefill(
     cache: EditableCache,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> None:
-    """Append `token_ids` to `cache`, `CHUNK` tokens at a time.
+) -> float:
+    """Append `token_ids` to `cache`, `CHUNK` tokens at a time; the seconds that the model took.
 
     `progress` is called with the tokens done and their total. Raises `Cancelled` between two chunks when
     `cancelled` says so.
     """
-    total = len(token_ids)
+    total, seconds = len(token_ids), 0.0
     for start in range(0, total, CHUNK):
         if cancelled():
             raise Cancelled("Reading was cancelled: load the document again to go on.")
+        started = time.perf_counter()
         backbone.encode(token_ids[start : start + CHUNK], cache, num_outputs=0)
         if progress:
             synchronize(backbone.device)
+        seconds += time.perf_counter() - started
+        if progress:
             progress(min(start + CHUNK, total), total)
+    return seconds
 
 
 def generate(

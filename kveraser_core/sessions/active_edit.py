@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kveraser_core.methods import get_method
+from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.methods.apply import EditedCache
 from kveraser_core.model.generation import Generated
 from kveraser_core.sessions.answers import Answer
@@ -46,4 +46,5 @@ class ActiveEdit:
             extra_bytes=self.edited.extra_bytes,
             agreement=agreed,
             kl=kl,
+            exact=not self.slots or self.edited.method == REFERENCE,
         )

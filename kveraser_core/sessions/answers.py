@@ -16,6 +16,7 @@ class Answer:
     `ran` is the method that really ran: full recompute where `method` would have recomputed the whole suffix anyway.
     Seconds: `erase_s` for the erase, `question_prefill_s`, `first_token_s` and `decode_s` for the answer. Where the
     erase went through the model together with a question, `erase_s` is `None` and that question's second covers both.
+    `exact` is whether the answer is what full recompute gives: it ran, or nothing was erased.
     `extra_bytes` is held besides the context's cache. `agreement` (share of equal top tokens) and `kl`
     (nats a token) compare with full recompute along its own answer, where that was part of a comparison.
     `error` says why, and the rest is empty, where the method could not be used.
@@ -36,6 +37,7 @@ class Answer:
     kl: float | None = None
     error: KVEraserError | None = None
     ran: str = ""
+    exact: bool = False
 
     @property
     def is_exact_anyway(self) -> bool:

@@ -16,7 +16,8 @@ HEADROOM = 4096
 class Context:
     """What the model has read. Slot i of `cache` holds the states of `ids[i]`, at position i.
 
-    The document's tokens begin at slot `document_start`.
+    The document's tokens begin at slot `document_start`. A token of it took `seconds_a_token` to
+    prefill, on average, where that was measured.
     """
 
     backbone: Backbone
@@ -24,6 +25,7 @@ class Context:
     ids: list[int]
     document_start: int
     cache: EditableCache
+    seconds_a_token: float | None = None
 
     @property
     def headroom(self) -> int:
@@ -47,5 +49,5 @@ def read_context(
     prompt = Prompt(backbone)
     ids = [*prompt.head_ids, *document_ids]
     cache = backbone.new_cache(capacity_for(backbone, len(document_ids)))
-    prefill(backbone, ids, cache, progress, cancelled)
-    return Context(backbone, prompt, ids, len(prompt.head_ids), cache)
+    seconds = prefill(backbone, ids, cache, progress, cancelled)
+    return Context(backbone, prompt, ids, len(prompt.head_ids), cache, seconds / len(ids))

@@ -1,6 +1,7 @@
 """What is erased from a document, and what was before each change."""
 
 from collections import deque
+from collections.abc import Callable
 
 from kveraser_core.documents.spans import Span
 
@@ -11,10 +12,11 @@ Spans = tuple[Span, ...]
 
 
 class History:
-    """The erased spans, and those to go back and forth to."""
+    """The erased spans, and those to go back and forth to; `changed` is called with them after each change."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[Spans], None]) -> None:
         self.spans: Spans = ()
+        self._changed = changed
         self._before: deque[Spans] = deque(maxlen=HISTORY)
         self._after: deque[Spans] = deque(maxlen=HISTORY)
 
@@ -24,6 +26,7 @@ class History:
             self._before.append(self.spans)
             self._after.clear()
             self.spans = spans
+            self._changed(spans)
 
     @property
     def can_undo(self) -> bool:
@@ -37,8 +40,10 @@ class History:
         """Take the last change back; there must be one."""
         self._after.append(self.spans)
         self.spans = self._before.pop()
+        self._changed(self.spans)
 
     def redo(self) -> None:
         """Make the change again that was taken back last; there must be one."""
         self._before.append(self.spans)
         self.spans = self._after.pop()
+        self._changed(self.spans)

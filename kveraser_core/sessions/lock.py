@@ -42,6 +42,20 @@ class SessionLock:
                 self._changed.notify()
 
     @contextmanager
+    def tried(self) -> Iterator[bool]:
+        """Hold the lock if no other call holds it; gives whether that is so."""
+        with self._changed:
+            if free := self._thread is None:
+                self._thread = threading.get_ident()
+        try:
+            yield free
+        finally:
+            if free:
+                with self._changed:
+                    self._thread = None
+                    self._changed.notify()
+
+    @contextmanager
     def resting(self) -> Iterator[None]:
         """Inside this block the call that holds the lock waits for its caller."""
         with self._changed:

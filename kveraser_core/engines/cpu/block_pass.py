@@ -4,7 +4,7 @@ It takes the place of the torch engine on CPUs that have no matrix tiles (AMX), 
 faster.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +72,12 @@ class BlockPass:
         return cls(model, turns)
 
     def __call__(
-        self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int, eraser: list[LayerEraser] | None
+        self,
+        batch: Sequence[Segment],
+        cache: EditableCache,
+        num_outputs: int,
+        eraser: list[LayerEraser] | None,
+        between: Callable[[], object],
     ) -> Tensor:
         """The forward pass of `Engine`, all of `batch` in one go through the layers."""
         parts = list[_Part]()
@@ -100,6 +105,8 @@ class BlockPass:
         sums, tops = torch.empty(*sizes, GROUP * self._dim).numpy(), torch.empty(*sizes, 2, GROUP).numpy()
         share_threads()
         for number, layer in enumerate(cache.editable):
+            if number:
+                between()
             run_layer(
                 rows.numpy(),
                 erased,

@@ -1,6 +1,6 @@
 """The compiled kernels: single tokens by `RowPass`, blocks of tokens by `BlockPass`, the rest by PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -49,14 +49,20 @@ class CpuEngine(Engine):
             self._torch.use_eraser(eraser)
 
     @torch.inference_mode()
-    def forward(self, batch: Sequence[Segment], cache: EditableCache, num_outputs: int) -> Tensor:
+    def forward(
+        self,
+        batch: Sequence[Segment],
+        cache: EditableCache,
+        num_outputs: int,
+        between: Callable[[], object] = lambda: None,
+    ) -> Tensor:
         (*first, last) = batch
         single = not first and len(last.ids) == num_outputs == 1 and last.slots is None and not last.eraser
         if self.rows and single and cache.editable[0].is_initialized:
             return self.rows(last.ids[0], cache)
         if self.blocks:
-            return self.blocks(batch, cache, num_outputs, self._eraser)
-        return self._torch.forward(batch, cache, num_outputs)
+            return self.blocks(batch, cache, num_outputs, self._eraser, between)
+        return self._torch.forward(batch, cache, num_outputs, between)
 
     @torch.inference_mode()
     def logits(self, hidden: Tensor) -> Tensor:
