@@ -1,8 +1,11 @@
 """Questions as tokens, and whether they fit after a document."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.errors import KVEraserError
+from kveraser_core.model.generation import Sampling
 from kveraser_core.model.prompts import Prompt, Turn
 
 
@@ -21,3 +24,12 @@ def tokens_of(question: str, history: Sequence[Turn], prompt: Prompt, room: int)
             f"{room - 1:,}: ask a shorter one or leave the earlier turns out."
         )
     return ids
+
+
+def fitting(sampling: Sampling | None, cache: EditableCache, prompt_ids: Sequence[int]) -> Sampling:
+    """`sampling` with no more answer tokens than `cache` has room for after a question. Raises `QuestionError`."""
+    wanted = sampling or Sampling()
+    room = cache.capacity - cache.length - len(prompt_ids) + 1
+    if room < 1:
+        raise QuestionError("There is no room left for an answer: ask a shorter question.")
+    return replace(wanted, max_tokens=min(wanted.max_tokens, room))

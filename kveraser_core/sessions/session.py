@@ -8,25 +8,24 @@ whichever thread they come from.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from kveraser_core.cache.editable_cache import EditableCache, synchronize
 from kveraser_core.documents import Document
-from kveraser_core.documents.spans import Span, TokenMap, merge_spans
+from kveraser_core.documents.spans import Span, TokenMap
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import REFERENCE, default_method, get_method, make_plan, usable
 from kveraser_core.methods.apply import apply
-from kveraser_core.methods.plan import kept_ids
+from kveraser_core.methods.edits import Edit, edited_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate
 from kveraser_core.model.prompts import Turn
 from kveraser_core.sessions.active_edit import ActiveEdit
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.context import Context, read_context
-from kveraser_core.sessions.erased_spans import ErasedSpan, SlotMap
-from kveraser_core.sessions.history import History, Spans
+from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
+from kveraser_core.sessions.history import History
 from kveraser_core.sessions.lock import SessionLock
-from kveraser_core.sessions.questions import QuestionError, tokens_of
+from kveraser_core.sessions.questions import fitting, tokens_of
 from kveraser_core.sessions.scores import Scorer
 from kveraser_core.sessions.window import check_fits
 
@@ -42,7 +41,7 @@ class DocumentSession:
         self._context = context
         self.backbone = context.backbone
         self.document = document
-        self._map = SlotMap(document, token_map, context.document_start)
+        self._map = SlotMap(context, document, token_map)
         self._lock = SessionLock()
         self._history = History()
         self._active: ActiveEdit | None = None
@@ -66,14 +65,14 @@ class DocumentSession:
         return default_method(self.backbone)
 
     @property
-    def spans(self) -> list[ErasedSpan]:
-        """What is erased, in the order of the document."""
-        return [self._map.erased(slots) for slots in self._history.spans]
+    def spans(self) -> list[EditedSpan]:
+        """What is erased or replaced, in the order of the document."""
+        return [self._map.shown(edit) for edit in self._history.edits]
 
     @property
     def kept_ids(self) -> list[int]:
-        """The token ids of what the model has read, without what is erased."""
-        return kept_ids(self._context.ids, self._history.spans)
+        """The token ids of what the model has read, as it is after the edits."""
+        return edited_ids(self._context.ids, self._history.edits)
 
     @property
     def tokens(self) -> int:
@@ -95,7 +94,8 @@ class DocumentSession:
 
         Raises `QuestionError`.
         """
-        return tokens_of(question, history, self._context.prompt, self._context.headroom)
+        room = self._context.headroom - sum(edit.growth for edit in self._history.edits)
+        return tokens_of(question, history, self._context.prompt, room)
 
     @contextmanager
     def cache(self, method: str | None = None) -> Iterator[EditableCache]:
@@ -107,9 +107,9 @@ class DocumentSession:
         """
         name = method or self.default_method
         with self._lock.held():
-            self._apply(name, self._history.spans)
+            edited = self._apply(name, self._history.edits).edited
             cache, ids = self._context.cache, self.kept_ids
-            if cache.next_position != len(ids):
+            if not edited.closed:
                 raise NoCache(
                     f"{name} leaves no cache of just what is not erased: name a method that erases and closes the "
                     "gap, such as local_repair."
@@ -119,27 +119,33 @@ class DocumentSession:
 
     @property
     def suffix_tokens(self) -> int:
-        """How many tokens of the context come after the first erased passage; 0 with nothing erased."""
-        return len(self._context.ids) - self._history.spans[0].end if self._history.spans else 0
+        """How many tokens of the context come after the first edited passage; 0 with nothing edited."""
+        return len(self._context.ids) - self._history.edits[0].span.end if self._history.edits else 0
 
-    def round_out(self, spans: Iterable[Span]) -> list[ErasedSpan]:
+    def round_out(self, spans: Iterable[Span]) -> list[EditedSpan]:
         """What erasing these character spans would erase; nothing is done. Raises `SpanError`."""
-        return [self._map.erased(slots) for slots in self._map.slots(spans)]
+        return [self._map.shown(Edit(slots)) for slots in self._map.slots(spans)]
 
     def erase(self, spans: Iterable[Span], method: str | None = None) -> float:
         """Erase character spans, besides what is erased already, and return the seconds it took.
 
         Raises `SpanError`, or what the method raises; nothing is erased then.
         """
-        with self._lock.held():
-            added = self._map.slots(spans)
-            return self._change(tuple(merge_spans([*self._history.spans, *added])), method)
+        return self.replace(spans, "", method)
 
-    def mark(self, spans: Iterable[Span]) -> None:
-        """Erase character spans at the next question, by the method that it names. Raises `SpanError`."""
+    def replace(self, spans: Iterable[Span], text: str, method: str | None = None) -> float:
+        """Put `text` in the place of each character span, and return the seconds it took; no text is to erase.
+
+        Raises `SpanError`, `TooMuchText`, or what the method raises; nothing is changed then.
+        """
         with self._lock.held():
-            marked = tuple(merge_spans([*self._history.spans, *self._map.slots(spans)]))
-            if marked != self._history.spans:
+            return self._change(self._map.edited(self._history.edits, spans, text), method)
+
+    def mark(self, spans: Iterable[Span], text: str = "") -> None:
+        """`erase` or `replace` character spans at the next question, by the method that it names. Raises as they."""
+        with self._lock.held():
+            marked = self._map.edited(self._history.edits, spans, text)
+            if marked != self._history.edits:
                 self._release()
                 self._history.change(marked)
 
@@ -168,11 +174,11 @@ class DocumentSession:
         return self._history.can_redo
 
     def restore(self, span: Span) -> None:
-        """Bring back the erased passages that touch the character span. Raises `SpanError`."""
+        """Bring back the edited passages that touch the character span. Raises `SpanError`."""
         with self._lock.held():
             (slots,) = self._map.slots([span])
-            others = [span for span in self._history.spans if span.end <= slots.start or span.start >= slots.end]
-            self._change(tuple(others))
+            edits = self._history.edits
+            self._change(tuple(e for e in edits if e.span.end <= slots.start or e.span.start >= slots.end))
 
     def restore_all(self) -> None:
         """Bring back everything."""
@@ -207,11 +213,11 @@ class DocumentSession:
         with self._lock.held():
             name = method or self.default_method
             prompt_ids = self.question_ids(question, history)
-            active = self._apply(name, self._history.spans, asking=True)
+            active = self._apply(name, self._history.edits, asking=True)
             edited, step = active.edited, active.edited.pending
             try:
-                fitting = self._fit(sampling, prompt_ids)
-                for piece in generate(self.backbone, edited.cache, prompt_ids, fitting, step):
+                wanted = fitting(sampling, edited.cache, prompt_ids)
+                for piece in generate(self.backbone, edited.cache, prompt_ids, wanted, step):
                     edited.pending = ()
                     if isinstance(piece, Generated):
                         answer = active.answer(question, piece, bool(step))
@@ -245,13 +251,13 @@ class DocumentSession:
                 for name in names:
                     self._release()
                     try:
-                        active = self._apply(name, self._history.spans)
+                        active = self._apply(name, self._history.edits)
                     except KVEraserError as error:
                         with self._lock.resting():
                             yield Answer(name, question, error=error)
                         continue
                     cache = self._context.cache
-                    *_, generated = generate(self.backbone, cache, prompt_ids, self._fit(sampling, prompt_ids))
+                    *_, generated = generate(self.backbone, cache, prompt_ids, fitting(sampling, cache, prompt_ids))
                     assert isinstance(generated, Generated)
                     scores = scorer.score(name, cache, generated.token_ids)
                     answer = active.answer(question, generated, False, *scores)
@@ -260,36 +266,27 @@ class DocumentSession:
             finally:
                 self._release()
 
-    def _fit(self, sampling: Sampling | None, prompt_ids: Sequence[int]) -> Sampling:
-        """`sampling` with no more answer tokens than there is room for."""
-        wanted = sampling or Sampling()
-        cache = self._context.cache
-        room = cache.capacity - cache.length - len(prompt_ids) + 1
-        if room < 1:
-            raise QuestionError("There is no room left for an answer: ask a shorter question.")
-        return replace(wanted, max_tokens=min(wanted.max_tokens, room))
-
-    def _change(self, spans: Spans, method: str | None = None) -> float:
+    def _change(self, edits: Edits, method: str | None = None) -> float:
         if method:
             get_method(method)
-        if spans == self._history.spans and not method:
+        if edits == self._history.edits and not method:
             return 0.0
-        seconds = self._apply(method or self.default_method, spans).seconds if spans else self._release()
-        self._history.change(spans)
+        seconds = self._apply(method or self.default_method, edits).seconds if edits else self._release()
+        self._history.change(edits)
         return seconds
 
-    def _apply(self, method: str, spans: Spans, asking: bool = False) -> ActiveEdit:
+    def _apply(self, method: str, edits: Edits, asking: bool = False) -> ActiveEdit:
         """The edit by `method`, made unless it is in force already; a step may be left pending if `asking`."""
         active = self._active
-        if active and (active.method, active.slots) == (method, spans):
+        if active and (active.method, active.edits) == (method, edits):
             return active
         started = time.perf_counter()
-        plan = make_plan(get_method(method), self._context.ids, spans, self.backbone)
+        plan = make_plan(get_method(method), self._context.ids, edits, self.backbone)
         self._release()
         edited = apply(plan, self._context.cache, self.backbone, defer=asking)
         synchronize(self.backbone.device)
         seconds = time.perf_counter() - started
-        self._active = ActiveEdit(method, spans, edited, seconds, fused=bool(edited.pending))
+        self._active = ActiveEdit(method, edits, edited, seconds, fused=bool(edited.pending))
         return self._active
 
     def _release(self) -> float:
