@@ -24,7 +24,7 @@ class KVEraser(EraseMethod):
     def plan(self, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
         if any(edit.ids for edit in edits):
             raise CannotReplace(
-                "kveraser only erases: name kveraser_repair or full_recompute to put text in the place of a passage."
+                "kveraser only erases: name local_repair or full_recompute to put text in the place of a passage."
             )
         return EditPlan(
             self.name,
