@@ -26,6 +26,7 @@ from app.work import (
     compare,
     find_similar,
     load,
+    new_text_of,
     question_of,
     sampling,
 )
@@ -50,7 +51,8 @@ class Api:
         self.backbone, self.store, self.turns = backbone, store, turns
         self._searches = Turns()  # beside the model
         methods = (
-            self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export, self.similar,
+            self.load, self.load_file, self.erase, self.replace, self.undo, self.ask, self.compare, self.export,
+            self.similar,
         )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
@@ -137,12 +139,40 @@ class Api:
             what is erased now, after rounding out to whole tokens, the seconds it took, and for a text how often it
             was found, what was erased besides, and passages close to it that were not erased
         """
+        return self.replace(session, "", passage, start, end, method, whole_words, request)
+
+    def replace(
+        self,
+        session: str,
+        new_text: str,
+        passage: str = "",
+        start: int = 0,
+        end: int = 0,
+        method: str = "",
+        whole_words: bool = False,
+        request: gr.Request = NOBODY,
+    ) -> dict[str, Any]:
+        """Put new text in the place of a passage of a document, as if the document had always said that.
+
+        Args:
+            session: the id that load gave
+            new_text: what takes the passage's place; empty to erase it
+            passage: text of the passage; every place where it occurs, whatever its case or quotes, is replaced
+            start: where the passage begins, in characters, if no text is given
+            end: where it ends
+            method: an erase method, {default} if empty: {methods}
+            whole_words: leave the passage where it is only a part of a longer word or number
+        Returns:
+            what is erased and replaced now, after rounding out to whole tokens, the seconds it took, and for a text
+            how often it was found, and passages close to it that were not replaced
+        """
+        new = new_text_of(new_text)
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             job.take(workspace)
             kept = workspace.session
-            found = FoundPassage.of(kept.document.text, passage, whole_words) if passage else None
+            found = FoundPassage.of(kept.document.text, passage, whole_words, new) if passage else None
             spans = found.spans if found else _spans(kept.document, passage, start, end)
-            seconds = kept.erase(spans, method or None)
+            seconds = kept.replace(spans, new, method or None)
             said = {"erased": as_erased(kept), "seconds": seconds}
             return said | {"passage": found.as_json(kept)} if found else said
 
@@ -175,7 +205,7 @@ class Api:
         with Job(self._searches, request) as job, self.store.using(session) as workspace:
             document = workspace.session.document
             asked = _spans(document, passage, start, end) if passage or end else []
-            found = find_similar(job, workspace, [*asked, *workspace.edits])
+            found = find_similar(job, workspace, [*asked, *workspace.edited])
         return [as_similar(document, similar) for similar in found]
 
     def ask(

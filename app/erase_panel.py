@@ -1,4 +1,4 @@
-"""Erasing spans, taking that back, and finding others about the same thing."""
+"""Erasing and replacing spans, taking that back, and finding others about the same thing."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from app.store import SessionStore
 from app.texts import say
 from app.turns import Turns
 from app.widgets import conversation, edit_list, painted
-from app.work import find_similar
+from app.work import find_similar, new_text_of
 from app.workspace import Workspace
 from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.documents.spans import Span
@@ -38,6 +38,19 @@ class Erasing:
             seconds = session.erase([span])
             figures = {"ms": 1000 * seconds, "tokens": rounded.tokens, "method": session.default_method}
             return self._shown(workspace, "said_erased", **figures)
+
+        yield from self._change(key, request, change)
+
+    def replace(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
+        """Put new text in the place of the selected span."""
+        new_text = new_text_of(str((event._data or {}).get("new_text", "")))
+
+        def change(workspace: Workspace) -> Update:
+            session, span = workspace.session, _selected(workspace, event)
+            (rounded,) = session.round_out([span])
+            seconds = session.replace([span], new_text)
+            figures = {"ms": 1000 * seconds, "tokens": rounded.tokens, "method": session.default_method}
+            return self._shown(workspace, "said_replaced", **figures)
 
         yield from self._change(key, request, change)
 
@@ -75,14 +88,14 @@ class Erasing:
         """Look for spans about what the erased ones are about; runs beside the model."""
         workspace = self.store.find(key)
         if workspace and workspace.edits:
-            yield from self._find(key, list(workspace.edits), shown, request)
+            yield from self._find(key, workspace.edited, shown, request)
 
     def similar_to(
         self, key: str | None, shown: dict[str, Any], request: gr.Request, event: gr.EventData
     ) -> Iterator[Update]:
         """Look for spans about what the selected one is about."""
         workspace = self.store.get(key)
-        yield from self._find(key, [_selected(workspace, event), *workspace.edits], shown, request)
+        yield from self._find(key, [_selected(workspace, event), *workspace.edited], shown, request)
 
     def ask_about(self, key: str | None, request: gr.Request, event: gr.EventData) -> str:
         """A question that begins with the selected span."""

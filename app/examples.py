@@ -10,6 +10,7 @@ EXAMPLES: dict[str, Any] = {
     "encoding": "",
     "session": "Vb0mZk3pQ1cX7tYhN5wLrD2sGfJ8aKeU",
     "passage": "An old rule said 14 coins.",
+    "new_text": "An old rule said 12 coins.",
     "start": 37,
     "end": 63,
     "whole_words": True,

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.texts import WORDS, ran_instead
 from app.workspace import Workspace
-from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.edited_spans import EditedSpan
 
 _FIGURES = (
     "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_tokens_per_s",
@@ -23,17 +23,15 @@ def exported(workspace: Workspace, form: str) -> str:
 
 
 def records(workspace: Workspace) -> list[dict[str, Any]]:
-    """One record an answer: where it comes from, the spans erased then, the answer and its figures.
+    """One record an answer: where it comes from, what was edited then, the answer and its figures.
 
     `ran` is the erase method that really ran, `None` where that is not known.
     """
-    text = workspace.session.document.text
     asked = [
-        _record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer, text)
-        for turn in workspace.turns
+        _record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer) for turn in workspace.turns
     ]
     compared = [
-        _record("compare", comparison.question, answer.method, comparison.edits, answer.text, answer, text)
+        _record("compare", comparison.question, answer.method, comparison.edits, answer.text, answer)
         for comparison in workspace.comparisons
         for answer in comparison.answers
     ]
@@ -41,10 +39,13 @@ def records(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def _record(
-    kind: str, question: str, method: str, edits: tuple[Span, ...], said: str, answer: Answer | None, text: str
+    kind: str, question: str, method: str, edits: tuple[EditedSpan, ...], said: str, answer: Answer | None
 ) -> dict[str, Any]:
     figures = {name: getattr(answer, name) if answer else None for name in _FIGURES}
-    erased = [{"start": span.start, "end": span.end, "text": text[span.start : span.end]} for span in edits]
+    erased = [
+        {"start": edit.characters.start, "end": edit.characters.end, "text": edit.text, "new_text": edit.new_text}
+        for edit in edits
+    ]
     error = answer.failure if answer else None
     return {
         "kind": kind,
@@ -85,11 +86,16 @@ def _markdown(workspace: Workspace) -> str:
         lines += [f"## {_plain(record['question'])}", "", f"`{record['method']}` ({record['kind']})", ""]
         if instead := ran_instead(record["method"], record["ran"]):
             lines += [WORDS["en"][instead], ""]
-        lines += [f"- erased: {_plain(span['text'])}" for span in record["erased"]]
+        lines += [f"- {_said(edit)}" for edit in record["erased"]]
         lines += ["", *(f"    {line}" for line in (record["answer"] or record["error"] or "").splitlines()), ""]
         figures = [f"{name} {record[name]:.4g}" for name in _FIGURES if record[name] is not None]
         lines += [", ".join(figures), ""]
     return "\n".join(lines)
+
+
+def _said(edit: dict[str, Any]) -> str:
+    replaced = f"replaced: {_plain(edit['text'])} → {_plain(edit['new_text'])}"
+    return replaced if edit["new_text"] else f"erased: {_plain(edit['text'])}"
 
 
 def _plain(text: str) -> str:

@@ -93,12 +93,13 @@ class Page:
         erasing = Erasing(self.store, turns, p)
         for trigger, handler in (
             (p.view.erase, erasing.erase), (p.edits.erase, erasing.erase),
+            (p.view.replace, erasing.replace),
             (p.view.restore, erasing.restore), (p.edits.restore, erasing.restore),
             (p.edits.undo, erasing.undo), (p.edits.redo, erasing.redo),
             (p.edits.restoreall, erasing.restore_all),
         ):  # fmt: skip
             done = trigger(spoken(handler), p.key, [p.view, p.edits, asked.conversation], **quiet)
-            if handler == erasing.erase:
+            if handler in (erasing.erase, erasing.replace):
                 done.success(spoken(erasing.similar), [p.key, p.edits], p.edits, **quiet)
         p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
         p.view.askabout(spoken(erasing.ask_about), p.key, asked.question, **quiet).then(

@@ -20,10 +20,11 @@ def as_similar(document: Document, found: Similar) -> dict[str, Any]:
 
 
 def as_erased(session: DocumentSession) -> list[dict[str, Any]]:
-    """What is erased now."""
+    """What is erased or replaced now."""
     return [
-        {"start": span.characters.start, "end": span.characters.end, "text": span.text, "tokens": span.tokens}
-        for span in session.spans
+        {"start": edit.characters.start, "end": edit.characters.end, "text": edit.text, "tokens": edit.tokens}
+        | {"new_text": edit.new_text}
+        for edit in session.spans
     ]
 
 

@@ -14,6 +14,7 @@ from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.methods import REFERENCE
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.edited_spans import EditedSpan
 
 
 class StatusBar(Widget):
@@ -24,7 +25,7 @@ class StatusBar(Widget):
 
 
 class EditList(Widget):
-    """What is erased, and what else is about it. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
+    """What is edited, and what else is about it. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
 
     scripts = ("edits",)
 
@@ -59,7 +60,9 @@ def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
 
 def painted(workspace: Workspace) -> dict[str, Any]:
     """The document view's value."""
-    return {"erased": to_browser(workspace.session.document.text, list(workspace.edits))}
+    places = to_browser(workspace.session.document.text, workspace.edited)
+    new = [[edit.new_text] if edit.new_text else [] for edit in workspace.edits]
+    return {"erased": [place + text for place, text in zip(places, new, strict=True)]}
 
 
 def edit_list(
@@ -77,7 +80,7 @@ def edit_list(
     session = workspace.session
     text = session.document.text
     return {
-        "edits": [span_data(text, span.characters) | {"tokens": span.tokens} for span in session.spans],
+        "edits": [_edit(text, edit) for edit in session.spans],
         "undo": session.can_undo,
         "redo": session.can_redo,
         "tips": [span_data(text, tip) for tip in workspace.tips if not session.spans],
@@ -87,6 +90,10 @@ def edit_list(
         "place": place,
         "similar": None if similar is None else [_found(text, found) for found in similar],
     }
+
+
+def _edit(text: str, edit: EditedSpan) -> dict[str, Any]:
+    return span_data(text, edit.characters) | {"tokens": edit.tokens, "new_text": edit.new_text}
 
 
 def _found(text: str, found: Similar) -> dict[str, Any]:
@@ -103,19 +110,18 @@ def _found(text: str, found: Similar) -> dict[str, Any]:
 def conversation(workspace: Workspace) -> dict[str, Any]:
     """The conversation's data."""
     now = workspace.edits
-    text = workspace.session.document.text
     return {
-        "turns": [_turn(turn, text, turn.edits != now) for turn in workspace.turns],
+        "turns": [_turn(turn, turn.edits != now) for turn in workspace.turns],
         "questions": workspace.questions,
     }
 
 
-def _turn(turn: AskedTurn, text: str, stale: bool) -> dict[str, Any]:
+def _turn(turn: AskedTurn, stale: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "question": turn.question,
         "method": turn.method,
         "answer": turn.text,
-        "edits": [text[span.start : span.end] for span in turn.edits],
+        "edits": [f"{edit.text} → {edit.new_text}" if edit.new_text else edit.text for edit in turn.edits],
         "stale": stale,
         "stopped": turn.stopped,
         "running": turn.answer is None and not turn.stopped,

@@ -29,6 +29,8 @@ CHARACTERS = 2_000_000
 """The longest document that is tokenized at all: a page of the model's window has some thousands."""
 QUESTION = 20_000
 """Characters of the longest question."""
+NEW_TEXT = 40_000
+"""Characters of the longest text in the place of a passage."""
 
 
 class TooMuchAsked(WordedError):
@@ -51,6 +53,13 @@ def question_of(text: str) -> str:
     if len(text) > QUESTION:
         raise TooMuchAsked("e_long_question", n=f"{len(text):,}", most=f"{QUESTION:,}")
     return text.strip()
+
+
+def new_text_of(text: str) -> str:
+    """The new text in `text`. Raises `TooMuchAsked` before anything is done with one that is far too long."""
+    if len(text) > NEW_TEXT:
+        raise TooMuchAsked("e_long_new_text", n=f"{len(text):,}", most=f"{NEW_TEXT:,}")
+    return text
 
 
 def load(

@@ -9,6 +9,7 @@ from app.turns import Turns
 from kveraser_core.documents.similar.finder import SimilarFinder
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.edited_spans import EditedSpan
 from kveraser_core.sessions.session import DocumentSession
 
 TURNS, COMPARISONS = 200, 50
@@ -17,7 +18,7 @@ TURNS, COMPARISONS = 200, 50
 
 @dataclass(eq=False)
 class AskedTurn:
-    """A question, the spans erased when it was asked, and its answer, which may still be coming.
+    """A question, what was edited when it was asked, and its answer, which may still be coming.
 
     `place` is the question's place in the line and how many wait, while it waits. An answer that was cut off has
     no `answer`, and `stopped` is the key of the text that says why.
@@ -25,7 +26,7 @@ class AskedTurn:
 
     question: str
     method: str
-    edits: tuple[Span, ...] = ()
+    edits: tuple[EditedSpan, ...] = ()
     text: str = ""
     answer: Answer | None = None
     stopped: str = ""
@@ -37,7 +38,7 @@ class Comparison:
     """One question answered by several erase methods, with so many `suffix_tokens` after the first erased span."""
 
     question: str
-    edits: tuple[Span, ...] = ()
+    edits: tuple[EditedSpan, ...] = ()
     suffix_tokens: int = 0
     answers: list[Answer] = field(default_factory=list)
 
@@ -82,9 +83,14 @@ class Workspace:
         self.similar = SimilarFinder(self.session.document.text)
 
     @property
-    def edits(self) -> tuple[Span, ...]:
-        """The characters that are erased now."""
-        return tuple(span.characters for span in self.session.spans)
+    def edits(self) -> tuple[EditedSpan, ...]:
+        """What is erased or replaced now."""
+        return tuple(self.session.spans)
+
+    @property
+    def edited(self) -> list[Span]:
+        """The characters that are erased or replaced now."""
+        return [edit.characters for edit in self.session.spans]
 
     def stop(self) -> None:
         """Stop every answer and comparison that is under way."""

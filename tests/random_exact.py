@@ -9,14 +9,16 @@ import torch
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span
 from kveraser_core.methods import REFERENCE
-from kveraser_core.methods.plan import kept_ids
+from kveraser_core.methods.edits import Edit, edited_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.model_lock import Interrupted
 from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.edited_spans import EditedSpan
 from kveraser_core.sessions.session import DocumentSession
 from tests.conftest import TEXT
 
+Edited = frozenset[tuple[int, str]]
 CHUNK = 16
 SHORT = Sampling(max_tokens=2)
 METHODS = ["none", "mask", "delete_shift", "local_repair:5", "erratum", REFERENCE]
@@ -25,24 +27,45 @@ SPANS = [Span(*pair) for pair in ((0, 30), (40, 60), (55, 90), (120, 124), (130,
 
 @dataclass
 class Model:
-    """What is to be erased, by a model of its own: characters, not slots."""
+    """What is to be edited, by a model of its own: characters, not slots, each with what replaces its passage."""
 
-    erased: frozenset[int] = frozenset()
-    before: list[frozenset[int]] = field(default_factory=list)
-    after: list[frozenset[int]] = field(default_factory=list)
+    edited: Edited = frozenset()
+    before: list[Edited] = field(default_factory=list)
+    after: list[Edited] = field(default_factory=list)
 
-    def change(self, erased: frozenset[int]) -> None:
-        if erased != self.erased:
-            self.before.append(self.erased)
+    def change(self, edited: Edited) -> None:
+        if edited != self.edited:
+            self.before.append(self.edited)
             self.after.clear()
-            self.erased = erased
+            self.edited = edited
 
-    def move(self, source: list[frozenset[int]], target: list[frozenset[int]]) -> bool:
+    def move(self, source: list[Edited], target: list[Edited]) -> bool:
         if source:
-            target.append(self.erased)
-            self.erased = source.pop()
+            target.append(self.edited)
+            self.edited = source.pop()
             return True
         return False
+
+    def erase(self, span: Span, shown: list[EditedSpan]) -> None:
+        """A passage that is replaced stays so where not all of it is erased."""
+        characters = set(range(span.start, span.end))
+        kept = {at for one in shown if one.new_text and not inside(one.characters, span) for at in ranges(one)}
+        self.change(
+            frozenset(pair for pair in self.edited if pair[0] in kept or pair[0] not in characters)
+            | {(at, "") for at in characters - kept}
+        )
+
+    def replace(self, span: Span, text: str) -> None:
+        others = frozenset(pair for pair in self.edited if not span.start <= pair[0] < span.end)
+        self.change(others | {(at, text) for at in range(span.start, span.end)})
+
+
+def inside(span: Span, other: Span) -> bool:
+    return other.start <= span.start and span.end <= other.end
+
+
+def ranges(shown: EditedSpan) -> range:
+    return range(shown.characters.start, shown.characters.end)
 
 
 class Reference:
@@ -52,29 +75,29 @@ class Reference:
         self.session = DocumentSession.load(backbone, Document(TEXT, "a"), exact_soon=False)
         self.cache = self.session._context.cache
         self.original = self.cache.slots(0, self.cache.length)
-        self.answers: dict[tuple[tuple[Span, ...], str], tuple[int, ...]] = {}
-        self.states: dict[tuple[Span, ...], list[torch.Tensor]] = {}
+        self.answers: dict[tuple[tuple[Edit, ...], str], tuple[int, ...]] = {}
+        self.states: dict[tuple[Edit, ...], list[torch.Tensor]] = {}
 
-    def answer(self, slots: tuple[Span, ...], method: str) -> tuple[int, ...]:
-        if (slots, method) not in self.answers:
+    def answer(self, edits: tuple[Edit, ...], method: str) -> tuple[int, ...]:
+        if (edits, method) not in self.answers:
             self.session.restore_all()
             self.cache.write(self.original)
-            self.session._history.change(slots)
-            self.answers[slots, method] = self.session.ask("Who?", method, sampling=SHORT).token_ids
-        return self.answers[slots, method]
+            self.session._history.change(edits)
+            self.answers[edits, method] = self.session.ask("Who?", method, sampling=SHORT).token_ids
+        return self.answers[edits, method]
 
-    def exact(self, slots: tuple[Span, ...]) -> list[torch.Tensor]:
+    def exact(self, edits: tuple[Edit, ...]) -> list[torch.Tensor]:
         """The states of all that is not erased: the prefix as it was, the rest prefilled after it."""
-        if slots not in self.states:
+        if edits not in self.states:
             backbone, ids = self.session.backbone, self.session._context.ids
-            start, kept = slots[0].start if slots else len(ids), kept_ids(ids, slots)
+            start, kept = edits[0].span.start if edits else len(ids), edited_ids(ids, edits)
             cache = backbone.new_cache(self.cache.capacity)
             cache.write(self.original)
             cache.truncate(start)
             for at in range(start, len(kept), CHUNK):
                 backbone.encode(kept[at : at + CHUNK], cache, 0)
-            self.states[slots] = [states.clone() for layer in cache.editable for states in layer.filled()]
-        return self.states[slots]
+            self.states[edits] = [states.clone() for layer in cache.editable for states in layer.filled()]
+        return self.states[edits]
 
 
 class Sequence:
@@ -111,20 +134,31 @@ class Sequence:
         waiting = [] if self.depth else ["exact", "exact", "cancel"]  # a thread cannot wait for itself
         steps = [] if self.depth else ["step"] * 12
         what = dice.choice(
-            ["erase"] * 4 + ["mark", "undo", "undo", "redo", "redo", "restore", "restore_all", "ask", "ask", "named"]
+            ["erase"] * 4 + ["replace", "replace", "mark", "undo", "undo", "redo", "redo", "restore", "restore_all"]
+            + ["ask", "ask", "named"]
             + ["compare", "stop", "cache", "switch", *waiting, *steps]
         )  # fmt: skip
-        if self.depth and method == REFERENCE:
-            method = "mask"
+        replaced = any(one.new_text for one in session.spans)
+        if (self.depth and method == REFERENCE) or (replaced and method == "mask"):  # which only erases
+            method = "delete_shift"
         self.log.append(f"{what} {method} {span.start}")
         match what:
             case "erase" | "mark":
                 (rounded,) = session.round_out([span])
+                shown = session.spans
                 if what == "erase":
                     session.erase([span], method)
                 else:
                     session.mark([span])
-                model.change(model.erased | set(range(rounded.characters.start, rounded.characters.end)))
+                model.erase(rounded.characters, shown)
+            case "replace":
+                (rounded,) = session.round_out([span])
+                if not any(set(ranges(rounded)) & set(ranges(one)) for one in session.spans if one.new_text):
+                    text = dice.choice(["x", "nine gold bars, or ten", TEXT[:60]])
+                    session.replace([span], text, dice.choice(["local_repair:5", "delete_shift"]))
+                    before = TEXT[rounded.characters.start : span.start]
+                    after = TEXT[span.end : rounded.characters.end]
+                    model.replace(rounded.characters, before + text + after)
             case "undo":
                 assert session.undo() == model.move(model.before, model.after)
             case "redo":
@@ -136,10 +170,10 @@ class Sequence:
                     for erased in session.spans
                     if erased.characters.start < rounded.characters.end
                     and rounded.characters.start < erased.characters.end
-                    for at in range(erased.characters.start, erased.characters.end)
+                    for at in ranges(erased)
                 }
                 session.restore(span)
-                model.change(model.erased - touched)
+                model.change(frozenset(pair for pair in model.edited if pair[0] not in touched))
             case "restore_all":
                 session.restore_all()
                 model.change(frozenset())
@@ -155,7 +189,7 @@ class Sequence:
                 with suppress(Cancelled):
                     session.make_exact(cancelled=lambda: dice.random() < 0.2)
             case "compare":
-                names = ["delete_shift", "mask"] + ([] if self.depth else [REFERENCE])
+                names = ["delete_shift", "none" if replaced else "mask"] + ([] if self.depth else [REFERENCE])
                 for answer in session.compare("Who?", names, sampling=SHORT):
                     self.answered(answer, answer.method)
             case "stop":
@@ -178,18 +212,18 @@ class Sequence:
                 self.jobs.clear()
 
     def answered(self, answer: Answer, method: str | None = None) -> None:
-        slots = self.session._history.spans
-        assert answer.exact == (not slots or answer.ran == REFERENCE)
+        edits = self.session._history.edits
+        assert answer.exact == (not edits or answer.ran == REFERENCE)
         name = method or (REFERENCE if answer.exact else self.session.default_method)
-        assert answer.token_ids == self.reference.answer(slots, name), self.log
+        assert answer.token_ids == self.reference.answer(edits, name), self.log
 
     def check(self) -> None:
-        session, slots = self.session, self.session._history.spans
-        erased = {at for span in session.spans for at in range(span.characters.start, span.characters.end)}
-        assert erased == self.model.erased, self.log
-        if session._exact.ready(slots):
+        session, edits = self.session, self.session._history.edits
+        edited = {(at, span.new_text) for span in session.spans for at in ranges(span)}
+        assert edited == self.model.edited, self.log
+        if session._exact.ready(edits):
             filled = [states for layer in session._exact._cache.editable for states in layer.filled()]
-            assert all(map(torch.equal, filled, self.reference.exact(slots))), self.log
+            assert all(map(torch.equal, filled, self.reference.exact(edits))), self.log
             assert len(filled[0][0, 0]) == len(session.kept_ids)
         if session._active is None or session._active.edited.cache is not session._context.cache:
             now, original = session._context.cache.slots(0, session.tokens), self.reference.original

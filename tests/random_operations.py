@@ -125,13 +125,16 @@ class Operations:
         start = dice.randrange(len(TEXT) - 1)
         span = Span(start, min(start + dice.choice([1, 7, 40, 200]), len(TEXT)))
         match dice.choice(
-            ["erase"] * 4 + ["mark", "undo", "undo", "redo", "restore", "restore_all", "ask", "ask", "ask"]
-            + ["compare", "cache", "cache", "copy", "stream", "close", "attention"]
+            ["erase"] * 3 + ["replace"] * 3 + ["mark", "undo", "undo", "redo", "restore", "restore_all"]
+            + ["ask"] * 3 + ["compare", "cache", "cache", "copy", "stream", "close", "attention"]
         ):  # fmt: skip
             case "erase":
                 session.erase([span], method if dice.random() < 0.7 else None)
+            case "replace":
+                text = " and so on" * dice.choice([1, 3, 20])
+                session.replace([span], text, method if dice.random() < 0.7 else None)
             case "mark":
-                session.mark([span])
+                session.mark([span], dice.choice(["", "Pilots wait."]))
             case "undo":
                 session.undo()
             case "redo":

@@ -94,10 +94,26 @@ def test_tables_for_people(run):
     assert "erased: nothing" in printed.out
 
 
+def test_passages_are_replaced_and_erased_in_one_command(run):
+    options = ["--replace", "thirty copper coins", "ten silver coins", "--erase", OLD, "--method", "full_recompute"]
+    code, printed = run("ask", *options, "--json")
+    result = json.loads(printed.out)
+    assert code == 0
+    assert [span["new_text"].strip() for span in result["spans"]] == ["", "ten silver coins"]
+    assert [passage["new_text"] for passage in result["passages"]] == ["", "ten silver coins"]
+    code, printed = run("ask", *options)
+    assert code == 0
+    assert ", replaced: " in printed.out
+    code, printed = run("ask", "--replace", "harbour office", "old lighthouse", "--method", "kveraser")
+    assert code == 2
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--erase", "not in there"], "does not contain"),
+        (["--replace", "not in there", "x"], "does not contain"),
+        (["--replace", "thirty", "word " * 2000], "shorten it"),
         (["--erase-range", "5:2"], "does not fit"),
         (["--erase-range", "0:99999"], "does not fit"),
         (["--method", "forget"], "no erase method 'forget'"),

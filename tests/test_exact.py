@@ -67,7 +67,7 @@ def test_after_an_edit_answers_become_exact(session, background):
     fresh = Reference(session.backbone)
     fresh.session.erase(find_text(TEXT, OLD))
     assert second.token_ids == fresh.session.ask(QUESTION, REFERENCE, sampling=SHORT).token_ids
-    assert all(map(torch.equal, filled(session._exact._cache), fresh.exact(session._history.spans)))
+    assert all(map(torch.equal, filled(session._exact._cache), fresh.exact(session._history.edits)))
     named = session.ask(QUESTION, "mask", sampling=SHORT)
     assert (named.method, named.exact) == ("mask", False)
 
@@ -84,7 +84,7 @@ def test_nothing_erased_is_exact_whatever_the_method(session):
 def test_progress_is_told_in_tokens_and_seconds(session, background):
     session.erase([Span(0, 20)])
     total = session.exactness.total
-    assert total == len(session.kept_ids) - session._history.spans[0].start
+    assert total == len(session.kept_ids) - session._history.edits[0].span.start
     seen = [session.exactness]
     while background[0].step() != "done":
         seen.append(session.exactness)
@@ -120,13 +120,13 @@ def test_a_further_edit_keeps_the_chunks_before_it(session, background, monkeypa
     monkeypatch.setattr(session.backbone.engine, "forward", counted)
     late = find_text(TEXT, "The lamp on the pier")[0]
     session.erase([late], "mask")
-    spans = session._history.spans
-    after = len(session.kept_ids) - (spans[1].start - len(spans[0]))
+    first, second = (edit.span for edit in session._history.edits)
+    after = len(session.kept_ids) - (second.start - len(first))
     work(background[0])
     assert session.exactness.state == "exact"
     assert after <= sum(passes) < after + CHUNK
     fresh = Reference(session.backbone)
-    assert all(map(torch.equal, filled(session._exact._cache), fresh.exact(spans)))
+    assert all(map(torch.equal, filled(session._exact._cache), fresh.exact(session._history.edits)))
 
 
 def test_edits_in_quick_succession_cost_one_recompute(session, background, monkeypatch):
@@ -314,7 +314,7 @@ def test_threads_that_edit_and_wait_while_the_worker_works(llama, worker):
     session.erase([Span(100, 130)])
     until(lambda: session.exactness.state == "exact")
     fresh = Reference(llama)
-    assert all(map(torch.equal, filled(session._exact._cache), fresh.exact(session._history.spans)))
+    assert all(map(torch.equal, filled(session._exact._cache), fresh.exact(session._history.edits)))
 
 
 def test_a_session_that_is_dropped_takes_its_work_along(llama, worker):

@@ -12,6 +12,7 @@ from kveraser_core.cache.view import SlotRange
 from kveraser_core.documents.spans import Span
 from kveraser_core.methods import METHODS, UnknownMethod, get_method, make_plan, ordered, usable
 from kveraser_core.methods.apply import apply
+from kveraser_core.methods.edits import Edit, erasures
 from kveraser_core.methods.kveraser_repair import KVEraserRepair
 from kveraser_core.methods.local_repair import LocalRepair
 from kveraser_core.methods.staleness import stale_tokens
@@ -94,7 +95,7 @@ def load_eraser(context, save_adapter, zero=False, lookahead=None):
 def edit(method, context, spans):
     """The cache of `context` edited by a method, or by the one of that name."""
     named = get_method(method) if isinstance(method, str) else method
-    return apply(make_plan(named, context.ids, spans, context.backbone), context.cache, context.backbone)
+    return apply(make_plan(named, context.ids, erasures(spans), context.backbone), context.cache, context.backbone)
 
 
 def seen(cache):
@@ -287,7 +288,7 @@ def test_kveraser_repair_writes_what_the_lookahead_does_and_recomputes_scattered
     expected = states(edited.cache)
     edited.release()
     gap = Span(span.start + 9, span.end + 9)
-    stale = stale_tokens(context.backbone, context.ids, span, [gap], 6)
+    stale = stale_tokens(context.backbone, context.ids, Edit(span), [gap], 6)
     assert len(stale) == 6
     for slot in stale:
         past = moved_together(context, expected, [gap], [kept for kept in kept_slots(context, [gap]) if kept < slot])
@@ -434,7 +435,7 @@ def test_a_failing_pass_leaves_the_context_as_it_was(name, context, spans, save_
         raise RuntimeError("the device went")
 
     monkeypatch.setattr(context.backbone, "forward", failing)
-    if make_plan(get_method(name), context.ids, spans, context.backbone).steps:
+    if make_plan(get_method(name), context.ids, erasures(spans), context.backbone).steps:
         with pytest.raises(RuntimeError, match="the device went"):
             edit(name, context, spans)
         assert passes
@@ -447,7 +448,7 @@ def test_a_failing_pass_leaves_the_context_as_it_was(name, context, spans, save_
 def test_a_plans_cost_is_what_it_runs(name, context, spans, save_adapter, monkeypatch):
     """Tokens a step, those with the eraser on, and how many slots the first of each run attends to."""
     load_eraser(context, save_adapter, lookahead=eraser_of(name))
-    plan = make_plan(get_method(name), context.ids, spans, context.backbone)
+    plan = make_plan(get_method(name), context.ids, erasures(spans), context.backbone)
     costs = plan.costs(len(context.ids))
     ran, forward = [], context.backbone.forward
     monkeypatch.setattr(context.backbone, "forward", lambda batch, *more: ran.append(batch) or forward(batch, *more))

@@ -91,7 +91,7 @@ def test_an_erased_passage_is_answered_as_if_it_had_never_been_there(session):
     session.erase([span], "full_recompute")
     rounded = session.spans[0].characters
     without = Document(TEXT[: rounded.start] + TEXT[rounded.end :], "b.txt")
-    other, (slots,) = DocumentSession.load(session.backbone, without), session._history.spans
+    other, (slots,) = DocumentSession.load(session.backbone, without), [edit.span for edit in session._history.edits]
     assert other.backbone.tokenize(without.text)[0] == [
         token
         for number, token in enumerate(session._context.ids[session._context.document_start :])

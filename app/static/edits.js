@@ -4,7 +4,8 @@ root.className = 'root edits';
 function passage(kind, item, parent) {
   const row = make('li', `row ${kind}`, undefined, parent);
   const text = flat(item.text);
-  make('span', 'quote', text.length > 200 ? `${text.slice(0, 199)}…` : text, row);
+  make('span', 'quote', short(text), row);
+  if (item.new_text) make('span', 'new', short(flat(item.new_text)), row);
   return make('span', 'actions', undefined, row);
 }
 
@@ -22,6 +23,8 @@ function similar(item, parent) {
   }
   return make('span', 'actions', undefined, row);
 }
+
+const short = (text) => (text.length > 200 ? `${text.slice(0, 199)}…` : text);
 
 const flat = (text) => text.replace(/\s+/g, ' ');
 

@@ -61,13 +61,21 @@ function pageMark(number) {
   mark.dataset.page = mark.ariaLabel = `${say('page')} ${number}`;
 }
 
+// The text node of a block, and the place in it: new text stands between such nodes, and is not counted.
+function textAt(block, offset) {
+  const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+  let left = offset;
+  while (texts.nextNode() && left > texts.currentNode.length) left -= texts.currentNode.length;
+  return [texts.currentNode, left];
+}
+
 function rangesOf(from, to) {
   const ranges = [];
   for (const { block, start, end } of blocks) {
     if (to <= start || from >= end) continue;
     const range = new Range();
-    range.setStart(block.firstChild, Math.max(from, start) - start);
-    range.setEnd(block.firstChild, Math.min(to, end) - start);
+    range.setStart(...textAt(block, Math.max(from, start) - start));
+    range.setEnd(...textAt(block, Math.min(to, end) - start));
     ranges.push(range);
   }
   return ranges;
@@ -78,8 +86,10 @@ function highlight(name, spans) {
 }
 
 function paint() {
-  for (const button of host.querySelectorAll('.restore')) button.remove();
+  for (const added of host.querySelectorAll('.restore, .new')) added.remove();
+  for (const { block } of blocks) block.normalize();
   if (!highlights) for (const { block } of blocks) block.replaceChildren(block.textContent);
+  erased().forEach(newText);
   highlight('erased', erased());
   highlight('pending', []);
   highlight('found', hits);
@@ -108,6 +118,19 @@ function drawStrip() {
   erased().forEach((span) => tick('tick-erased', span));
 }
 
+// Drawn by the style, so that it is no part of the document's text.
+function newText([, to, text]) {
+  const last = text && blocks.findLast(({ start }) => start < to);
+  if (!last) return;
+  const [node, at] = textAt(last.block, Math.min(to, last.end) - last.start);
+  const made = document.createElement('span');
+  made.className = 'new';
+  made.role = 'img';
+  made.dataset.text = text;
+  made.ariaLabel = say('replaced_by', { text });
+  last.block.insertBefore(made, node.splitText(at));
+}
+
 function restoreButton([from, to]) {
   const last = blocks.findLast(({ start }) => start < to);
   if (!last) return;
@@ -120,11 +143,10 @@ function restoreButton([from, to]) {
 function place() {
   drawStrip();
   for (const made of host.querySelectorAll('.restore')) {
-    const text = made.parentElement.firstChild;
-    if (text.nodeType !== Node.TEXT_NODE) continue;
+    const [text, at] = textAt(made.parentElement, Number(made.dataset.to));
     const range = new Range();
-    range.setStart(text, Math.max(Math.min(made.dataset.to, text.length) - 1, 0));
-    range.setEnd(text, Math.min(made.dataset.to, text.length));
+    range.setStart(text, Math.max(Math.min(at, text.length) - 1, 0));
+    range.setEnd(text, Math.min(at, text.length));
     made.style.top = `${range.getBoundingClientRect().top - made.parentElement.getBoundingClientRect().top}px`;
   }
 }

@@ -5,8 +5,10 @@ const bar = make('div', 'bar', undefined, frame);
 bar.setAttribute('role', 'toolbar');
 bar.setAttribute('aria-label', say('actions'));
 bar.hidden = true;
-for (const [name, event] of [['erase', 'erase'], ['similar', 'similar'], ['ask_about', 'askabout']])
-  button(name === 'erase' ? 'primary' : '', say(name), bar, () => act(event));
+button('primary', say('erase'), bar, () => act('erase'));
+button('', say('replace'), bar, () => startReplacing());
+for (const [name, event] of [['similar', 'similar'], ['ask_about', 'askabout']])
+  button('', say(name), bar, () => act(event));
 
 function offset(node, at) {
   for (const { block, start, end } of blocks) {
@@ -55,7 +57,7 @@ function act(event) {
 function sentences() {
   const cut = new Intl.Segmenter(undefined, { granularity: 'sentence' });
   return blocks.flatMap(({ block, start }) =>
-    [...cut.segment(block.firstChild?.data || '')].map(({ index, segment }) => [start + index, start + index + segment.trimEnd().length]),
+    [...cut.segment(block.textContent)].map(({ index, segment }) => [start + index, start + index + segment.trimEnd().length]),
   );
 }
 

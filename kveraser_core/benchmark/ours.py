@@ -9,7 +9,8 @@ from kveraser_core.cache.editable_cache import EditableCache, synchronize
 from kveraser_core.documents.spans import Span
 from kveraser_core.methods import get_method, make_plan
 from kveraser_core.methods.apply import EditedCache, apply, fits_a_question, run_step
-from kveraser_core.methods.plan import EditPlan, StepCost, attended, kept_ids
+from kveraser_core.methods.edits import Edit, edited_ids
+from kveraser_core.methods.plan import EditPlan, StepCost, attended
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate, prefill
 from kveraser_core.model.prompts import Prompt
@@ -99,7 +100,7 @@ class Ours(Contender):
         return begun, time.perf_counter() - started
 
     def _plan(self, way: str, context: Context, span: Span) -> EditPlan:
-        return make_plan(get_method(way), context.ids, [span], self.backbone)
+        return make_plan(get_method(way), context.ids, [Edit(span)], self.backbone)
 
     def _work(self, way: str, context: Context, span: Span, cache: EditableCache) -> StepWork:
         """What `way` needs at the least, with nothing copied."""
@@ -124,5 +125,5 @@ class Ours(Contender):
 
 def _fresh(context: Context, span: Span) -> EditedCache:
     cache = context.cache.another(context.cache.capacity)
-    prefill(context.backbone, kept_ids(context.ids, [span]), cache)
+    prefill(context.backbone, edited_ids(context.ids, [Edit(span)]), cache)
     return EditedCache(cache, FRESH, cache.used_bytes)

@@ -127,6 +127,12 @@ class EditableCache(Cache):
         for layer in self.editable:
             layer.crop(layer.length - length)
 
+    def reserve(self, slots: int) -> None:
+        """Take `slots` slots after the last one, for states yet to be written over them. Raises `CacheFull`."""
+        self._check_own()
+        for layer in self.editable:
+            layer.extend(slots)
+
     def slots(self, start: int, end: int) -> Slots:
         """Copies of the slots `[start, end)`. Like `write` it raises `CacheClosed` for a lent cache."""
         self._check_own()
@@ -154,7 +160,8 @@ class EditableCache(Cache):
     def overwriting(self, slots: Sequence[int], ranges: Ranges) -> Iterator[None]:
         """Let one pass inside write its tokens' keys and values over `slots`, in order, wherever they are.
 
-        Each token attends to the slots up to its own that are in `ranges`, those that the pass has written included.
+        Each token attends to all slots of `ranges` but the last, and of the last to those up to its own, what the
+        pass has written included.
         """
         self._check_own()
         own_view, targets = self.view, torch.tensor(slots)

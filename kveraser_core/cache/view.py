@@ -36,7 +36,10 @@ class SlotRange:
 
 
 Ranges = tuple[SlotRange, ...]
-"""The slots that are attended to, in order; all others are hidden. The last range has no end."""
+"""The slots that are attended to, in the order of the text, which need not be theirs; all others are hidden.
+
+The last range has no end, and in it a token attends to the slots up to its own. All of the others comes before it.
+"""
 ALL_SLOTS: Ranges = (SlotRange(0),)
 
 

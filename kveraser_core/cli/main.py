@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kveraser", description="Question a long document, and make the model forget passages of it."
+        prog="kveraser", description="Question a long document, and make the model forget or correct passages of it."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text in (
@@ -235,7 +235,15 @@ def _question_options(command: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="erase every occurrence of TEXT (repeatable)",
     )
-    add("--whole-words", action="store_true", help="--erase takes no part of a longer word or number")
+    add(
+        "--replace",
+        action="append",
+        default=[],
+        nargs=2,
+        metavar=("OLD", "NEW"),
+        help="put NEW in the place of every occurrence of OLD (repeatable)",
+    )
+    add("--whole-words", action="store_true", help="--erase and --replace take no part of a longer word or number")
     add(
         "--erase-range",
         action="append",

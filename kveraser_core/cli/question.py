@@ -39,11 +39,9 @@ def run(options: argparse.Namespace) -> None:
         brief=not options.long,
     )
     document = load(options)
-    found = [FoundPassage.of(document.text, passage, options.whole_words) for passage in options.erase]
-    spans = [Span(*pair) for pair in options.erase_range]
-    spans += [span for passage in found for span in passage.spans]
-    session = _read(options, document)
-    session.mark(spans)
+    found = [FoundPassage.of(document.text, *wanted) for wanted in wanted_edits(options)]
+    session = read(options, document)
+    mark(session, options, found)
     methods = options.method or (
         usable(session.backbone) if options.command == "compare" else [session.default_method]
     )
@@ -80,6 +78,7 @@ def as_json(
                 "end": span.characters.end,
                 "text": span.text,
                 "tokens": span.tokens,
+                "new_text": span.new_text,
             }
             for span in session.spans
         ],
@@ -105,7 +104,23 @@ def as_json(
     }
 
 
-def _read(options: argparse.Namespace, document: Document) -> DocumentSession:
+def wanted_edits(options: argparse.Namespace) -> list[tuple[str, bool, str]]:
+    """The passages to erase and to replace by their text, whether as whole words, and what takes their place."""
+    erased = [(passage, options.whole_words, "") for passage in options.erase]
+    return erased + [(passage, options.whole_words, new_text) for passage, new_text in options.replace]
+
+
+def mark(session: DocumentSession, options: argparse.Namespace, found: list[FoundPassage]) -> None:
+    """Make all edits that `options` name, at the next question."""
+    erased = [span for passage in found if not passage.new_text for span in passage.spans]
+    session.mark([*(Span(*pair) for pair in options.erase_range), *erased])
+    for passage in found:
+        if passage.new_text:
+            session.mark(passage.spans, passage.new_text)
+
+
+def read(options: argparse.Namespace, document: Document) -> DocumentSession:
+    """The session of `document` on the model that `options` name, its progress on standard error."""
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -147,8 +162,11 @@ def _print_evidence(document: Document, answer: Answer, evidence: "Evidence") ->
 
 def _print_tables(session: DocumentSession, answers: list[Answer], found: list[FoundPassage]) -> None:
     out = Console(highlight=False, markup=False)
-    erased = ", ".join(f"{span.tokens} tokens at {span.characters.start}" for span in session.spans) or "nothing"
-    out.print(f"{session.document.title}: {session.tokens:,} tokens in context, erased: {erased}")
+    edited = [(bool(span.new_text), f"{span.tokens} tokens at {span.characters.start}") for span in session.spans]
+    erased = ", ".join(said for replaced, said in edited if not replaced) or "nothing"
+    out.print(f"{session.document.title}: {session.tokens:,} tokens in context, erased: {erased}", end="")
+    replaced = ", ".join(said for replaced, said in edited if replaced)
+    out.print(f", replaced: {replaced}" if replaced else "")
     for passage in found:
         out.print(*passage.sentences(session), soft_wrap=True)
     table = Table(box=SIMPLE, pad_edge=False, padding=0)

@@ -80,7 +80,7 @@ def view_attention(
         if part.end is None:
             seen = own - part.start + 1
             parts += attend_up_to(queries, keys[:, :, : int(seen[-1])], values[:, :, : int(seen[-1])], scale, seen)
-        elif part.start < part.end:  # all of it is before the first query
+        elif part.start < part.end:
             parts += attend(queries, keys, values, scale)
     return merge(parts).to(query.dtype)
 
@@ -90,14 +90,15 @@ def _masked_view_attention(
 ) -> Tensor:
     """The same by one masked attention over copies of rotated keys, which gradients pass through."""
     new, length = query.shape[2], key.shape[2]
-    if mask is None:
-        slots = torch.arange(length, device=query.device)
-        own = slots[length - new :] if view.queries is None else view.queries.to(query.device)
-        mask = (slots <= own[:, None])[None, None]
+    slots = torch.arange(length, device=query.device)
+    own = slots[length - new :] if view.queries is None else view.queries.to(query.device)
+    causal = slots <= own[:, None]
     ranges = [SlotRange(p.start, length if p.end is None else p.end, p.shift) for p in view.ranges]
     keys = [view.rotation.shift(key[:, :, p.start : p.end], layer, p.shift) for p in ranges]
     values = [value[:, :, p.start : p.end] for p in ranges]
-    seen = torch.cat([mask[..., p.start : p.end] for p in ranges], dim=-1)
+    before = causal.new_ones(causal.shape)
+    masks = [mask if mask is not None else causal if p is ranges[-1] else before for p in ranges]
+    seen = torch.cat([mask[..., p.start : p.end] for mask, p in zip(masks, ranges, strict=True)], dim=-1)
     expanded = _expanded(query, torch.cat(keys, dim=2), torch.cat(values, dim=2))
     return scaled_dot_product_attention(query, *expanded, attn_mask=seen, scale=scale)
 

@@ -22,7 +22,7 @@ class Segment:
     """Tokens of a forward pass that attend to the cache by one view.
 
     Without `slots` the tokens `ids` are appended and attend by the cache's own view. With them their keys and values
-    overwrite these slots, in rising order, at these positions; they attend by `view`, to slots up to their own. With
+    overwrite these slots, in rising order, at these positions; they attend by `view`. With
     `eraser` the eraser is on for them.
     """
 

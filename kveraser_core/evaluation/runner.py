@@ -106,7 +106,7 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, number: int) -> Iterator[Result]:
     context = read_context(backbone, example.ids)
-    spans = [span.shifted(context.document_start) for span in example.spans]
+    edits = example.edits(context.document_start)
     (question,) = example.questions
     prompt = context.prompt.question_ids(question.text)
     accept = question.accept or question.answer
@@ -118,7 +118,7 @@ def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, numb
         if name == NOISE_FLOOR:
             edited = _by_transformers(context, example)
         else:
-            edit = make_plan(get_method(name), context.ids, spans, backbone)
+            edit = make_plan(get_method(name), context.ids, edits, backbone)
             edited = apply(edit, context.cache, backbone)
         synchronize(backbone.device)
         erase_s = time.perf_counter() - started
@@ -135,7 +135,7 @@ def _measure(backbone: Backbone, example: Example, plan: Plan, tokens: int, numb
             number=number,
             method=name,
             context_tokens=len(context.ids),
-            span_tokens=sum(map(len, spans)),
+            span_tokens=sum(map(len, example.spans)),
             question=question.text,
             gold=question.answer,
             answer=answer.text,

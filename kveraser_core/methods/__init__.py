@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
-from kveraser_core.methods.base import EraseMethod
+from kveraser_core.methods.base import CannotReplace, EraseMethod
 from kveraser_core.methods.delete_shift import DeleteShift
+from kveraser_core.methods.edits import Edit, joined, suffix_tokens
 from kveraser_core.methods.erratum import Erratum
 from kveraser_core.methods.full_recompute import FullRecompute
 from kveraser_core.methods.kveraser import KVEraser
@@ -17,7 +17,7 @@ from kveraser_core.methods.kveraser_repair import KVEraserRepair
 from kveraser_core.methods.local_repair import LocalRepair
 from kveraser_core.methods.mask import Mask
 from kveraser_core.methods.none import NoErase
-from kveraser_core.methods.plan import EditPlan, suffix_tokens
+from kveraser_core.methods.plan import EditPlan
 from kveraser_core.model.backbone import Backbone
 
 NONE, REFERENCE = "none", "full_recompute"
@@ -80,24 +80,26 @@ def default_method(backbone: Backbone) -> str:
     return next(name for name in DEFAULTS if name in names)
 
 
-def make_plan(method: EraseMethod, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
-    """The plan of `method` for erasing `spans`; arguments and errors as in `EraseMethod.plan`.
+def make_plan(method: EraseMethod, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
+    """The plan of `method` for `edits`, sorted ones that do not overlap; errors as in `EraseMethod.plan`.
 
     Where it would recompute the whole suffix anyway, it is the plan of full recompute, which is exact. Where nothing
-    is to be erased it is that of `none`, and a missing eraser is an error all the same.
+    is to be edited it is that of `none`, and a missing eraser is an error all the same.
     """
     method.check_eraser(backbone)
-    if not spans:
-        return METHODS[NONE].plan(ids, spans, backbone)
-    plan, suffix = method.plan(ids, spans, backbone), suffix_tokens(ids, spans)
-    if plan.suffix_tokens == suffix and plan.next_position == spans[0].start + suffix:
-        return METHODS[REFERENCE].plan(ids, spans, backbone)
+    apart = joined(edits)
+    if not apart:
+        return METHODS[NONE].plan(ids, apart, backbone)
+    plan = method.plan(ids, apart, backbone)
+    if plan.closed and plan.suffix_tokens == suffix_tokens(ids, apart):
+        return METHODS[REFERENCE].plan(ids, apart, backbone)
     return plan
 
 
 __all__ = [
     "METHODS",
     "REFERENCE",
+    "CannotReplace",
     "EraseMethod",
     "UnknownMethod",
     "default_method",

@@ -20,12 +20,13 @@ class EditedCache:
 
     `method` is the one that really ran. `extra_bytes` is what the edit holds besides the context's cache. `release`
     leaves the cache as it was before, bit for bit. A `pending` step is still to be run, before or with the first
-    question.
+    question. `closed` says whether the cache stands for the edited text, as in `EditPlan`.
     """
 
     cache: EditableCache
     method: str
     extra_bytes: int = 0
+    closed: bool = False
     pending: Step = ()
     release: Callable[[], None] = lambda: None
 
@@ -50,6 +51,7 @@ def apply(plan: EditPlan, cache: EditableCache, backbone: Backbone, defer: bool 
     try:
         if plan.keep is not None:
             cache.truncate(plan.keep)
+        cache.reserve(plan.reserved)
         for step in steps:
             run_step(step, cache, backbone)
     except BaseException:
@@ -59,7 +61,7 @@ def apply(plan: EditPlan, cache: EditableCache, backbone: Backbone, defer: bool 
     cache.next_position = plan.next_position
     appended = max(cache.length - length, 0)
     extra = sum(original.nbytes for original in originals) + appended * cache.token_bytes
-    return EditedCache(cache, plan.method, extra, pending, release)
+    return EditedCache(cache, plan.method, extra, plan.closed, pending, release)
 
 
 def run_step(step: Step, cache: EditableCache, backbone: Backbone) -> None:

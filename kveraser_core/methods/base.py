@@ -4,13 +4,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from kveraser_core.documents.spans import Span
+from kveraser_core.errors import KVEraserError
+from kveraser_core.methods.edits import Edit
 from kveraser_core.methods.plan import EditPlan
 from kveraser_core.model.backbone import Backbone
 
 
+class CannotReplace(KVEraserError):
+    """Text to put in the place of a passage, for a method that has no way to do so."""
+
+
 class EraseMethod(ABC):
-    """Turns spans to erase into a plan."""
+    """Turns edits into a plan."""
 
     name: ClassVar[str]
     eraser: ClassVar[str | None] = None
@@ -24,9 +29,9 @@ class EraseMethod(ABC):
             backbone.eraser_for(self.eraser)
 
     @abstractmethod
-    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
-        """How to erase `spans` from a context of the tokens `ids`, token i in slot i.
+    def plan(self, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
+        """How to make `edits` of a context of the tokens `ids`, token i in slot i.
 
-        The spans are sorted, in slots, and neither overlap nor touch; there is at least one. No question is known.
-        Nothing is computed by the model. Raises `MissingEraser`.
+        The edits are sorted, their spans in slots, and these neither overlap nor touch; there is at least one. No
+        question is known. Nothing is computed by the model. Raises `MissingEraser` and `CannotReplace`.
         """

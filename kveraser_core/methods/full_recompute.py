@@ -1,26 +1,27 @@
-"""The exact answer: the whole suffix recomputed without the spans."""
+"""The exact answer: all from the first edit on recomputed, as it is after the edits."""
 
 from collections.abc import Sequence
 
-from kveraser_core.documents.spans import Span
 from kveraser_core.engines.batch import Segment
 from kveraser_core.methods.base import EraseMethod
-from kveraser_core.methods.plan import EditPlan, kept_ids, suffix_tokens
+from kveraser_core.methods.edits import Edit, edited_ids, suffix_tokens
+from kveraser_core.methods.plan import EditPlan
 from kveraser_core.model.backbone import Backbone
 
 
 class FullRecompute(EraseMethod):
-    """The prefix kept, all that is left after the first span prefilled again."""
+    """The prefix kept, all that comes after it in the edited text prefilled again."""
 
     name = "full_recompute"
 
-    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
-        start, kept = spans[0].start, kept_ids(ids, spans)
-        suffix = kept[start:]
+    def plan(self, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
+        start, edited = edits[0].span.start, edited_ids(ids, edits)
+        changed = edited[start:]
         return EditPlan(
             self.name,
-            next_position=len(kept),
-            steps=((Segment(suffix),),) if suffix else (),
+            next_position=len(edited),
+            steps=((Segment(changed),),) if changed else (),
             keep=start,
-            suffix_tokens=suffix_tokens(ids, spans),
+            closed=True,
+            suffix_tokens=suffix_tokens(ids, edits),
         )

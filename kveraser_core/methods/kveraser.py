@@ -8,9 +8,9 @@ and generation run the unchanged model.
 
 from collections.abc import Sequence
 
-from kveraser_core.documents.spans import Span
 from kveraser_core.engines.batch import Segment
-from kveraser_core.methods.base import EraseMethod
+from kveraser_core.methods.base import CannotReplace, EraseMethod
+from kveraser_core.methods.edits import Edit
 from kveraser_core.methods.plan import EditPlan
 from kveraser_core.model.backbone import Backbone
 
@@ -21,11 +21,16 @@ class KVEraser(EraseMethod):
     name = "kveraser"
     eraser = "kveraser"
 
-    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
+    def plan(self, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
+        if any(edit.ids for edit in edits):
+            raise CannotReplace(
+                "kveraser only erases: name local_repair or full_recompute to put text in the place of a passage."
+            )
         return EditPlan(
             self.name,
             next_position=len(ids),
             steps=tuple(
-                (Segment(ids[span.start : span.end], range(span.start, span.end), eraser=True),) for span in spans
+                (Segment(ids[span.start : span.end], range(span.start, span.end), eraser=True),)
+                for span in (edit.span for edit in edits)
             ),
         )

@@ -3,31 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kveraser_core.documents.spans import Span
 from kveraser_core.engines.batch import Segment
+from kveraser_core.methods.edited_order import EditedOrder
+from kveraser_core.methods.edits import Edit, suffixes
 from kveraser_core.methods.kveraser_lookahead import KVEraserLookahead
-from kveraser_core.methods.plan import EditPlan, Step, closed_view, kept_spans
+from kveraser_core.methods.plan import EditPlan, Step
 from kveraser_core.methods.staleness import stale_tokens
 from kveraser_core.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
 class KVEraserRepair(KVEraserLookahead):
-    """Besides the steering states at most `k` tokens a span, those that took most from it, with the eraser on."""
+    """Besides the steering states at most `k` tokens an edit, those that took most from it, with the eraser on."""
 
     name = "kveraser_repair"
     k: int = 32
 
-    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
-        lookahead = super().plan(ids, spans, backbone)
-        hidden = self.hidden(ids, spans, backbone)
-        stale = {slot for span in spans for slot in stale_tokens(backbone, ids, span, [*spans, *hidden], self.k)}
+    def plan(self, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
+        lookahead, wider = super().plan(ids, edits, backbone), self.wider(ids, edits, backbone)
+        order, taken = EditedOrder.of(wider, len(ids)), [wide.span for wide in wider]
+        stale = {slot for edit in edits for slot in stale_tokens(backbone, ids, edit, taken, self.k)}
         steps = list[Step]()
-        for span, own, rest in zip(spans, hidden, kept_spans(hidden, len(ids))[1:], strict=True):
+        for number, (edit, wide, rest) in enumerate(zip(edits, wider, suffixes(wider, len(ids)), strict=True)):
             slots = sorted(slot for slot in stale if rest.start <= slot < rest.end)
-            view = closed_view(hidden, rest.start)  # the same for all slots up to the next span
-            repaired = Segment([ids[slot] for slot in slots], slots, view, eraser=True)
-            steps.append(tuple(part for part in (self.steering(ids, span, own, hidden), repaired) if part.ids))
+            step = order.encoded(number, wide, eraser_from=len(edit.ids))
+            if slots:  # of one run, all up to the next span
+                view = order.view_from(rest.start)
+                step += (Segment([ids[slot] for slot in slots], slots, view, eraser=True),)
+            steps.append(step)
         return replace(
             lookahead,
             steps=tuple(step for step in steps if step),

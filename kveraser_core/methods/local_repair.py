@@ -3,30 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kveraser_core.documents.spans import Span
 from kveraser_core.engines.batch import Segment
 from kveraser_core.methods.base import EraseMethod
-from kveraser_core.methods.plan import EditPlan, closed_view, kept_spans, question_view
+from kveraser_core.methods.edited_order import EditedOrder
+from kveraser_core.methods.edits import Edit, suffixes
+from kveraser_core.methods.plan import EditPlan, Step
 from kveraser_core.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
 class LocalRepair(EraseMethod):
-    """`delete_shift`, and the first `k` tokens after each span recomputed in place, without the spans."""
+    """`delete_shift`, and the first `k` tokens after each span recomputed in place, as they are after the edits."""
 
     name = "local_repair"
     k: int = 32
 
-    def plan(self, ids: Sequence[int], spans: Sequence[Span], backbone: Backbone) -> EditPlan:
-        first = [Span(rest.start, rest.start + min(self.k, len(rest))) for rest in kept_spans(spans, len(ids))[1:]]
-        return EditPlan(
-            self.name,
-            next_position=len(ids) - sum(map(len, spans)),
-            steps=tuple(
-                (Segment(ids[run.start : run.end], range(run.start, run.end), closed_view(spans, run.start)),)
-                for run in first
-                if run
-            ),
-            view=question_view(spans, len(ids)),
-            suffix_tokens=sum(map(len, first)),
-        )
+    def plan(self, ids: Sequence[int], edits: Sequence[Edit], backbone: Backbone) -> EditPlan:
+        order, steps, repaired = EditedOrder.of(edits, len(ids)), list[Step](), 0
+        for number, (edit, rest) in enumerate(zip(edits, suffixes(edits, len(ids)), strict=True)):
+            slots = range(rest.start, rest.start + min(self.k, len(rest)))
+            first = (Segment(ids[slots.start : slots.stop], slots, order.view_from(slots.start)),) if slots else ()
+            steps.append(order.encoded(number, edit) + first)
+            repaired += len(slots)
+        return EditPlan.of(self.name, order, ids, steps, repaired)

@@ -5,12 +5,13 @@ training runs its steps with gradients, and the benchmark reads its cost.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from kveraser_core.cache.view import ALL_SLOTS, Ranges, SlotRange
+from kveraser_core.cache.view import ALL_SLOTS, Ranges
 from kveraser_core.documents.spans import Span, merge_spans
 from kveraser_core.engines.batch import Segment
+from kveraser_core.methods.edited_order import EditedOrder
 
 Step = tuple[Segment, ...]
 """What goes through the model in one forward pass; of a long step the executor makes several."""
@@ -28,9 +29,10 @@ class StepCost(NamedTuple):
 class EditPlan:
     """What the erase method `method` does to a context's cache.
 
-    Slots from `keep` on are dropped first, where it is given; then come the `steps`; later tokens attend by `view`,
-    to all slots where it is `None`, and their positions begin at `next_position`. `suffix_tokens` is how many tokens
-    after the first span the steps recompute.
+    Slots from `keep` on are dropped first, where it is given, and `reserved` ones are taken after the context, for
+    steps to write over; then come the `steps`; later tokens attend by `view`, to all slots where it is `None`, and
+    their positions begin at `next_position`. With `closed` they see the edited text, each token of it at its own
+    position, and nothing else. `suffix_tokens` is how many tokens after the first span the steps recompute.
     """
 
     method: str
@@ -38,17 +40,34 @@ class EditPlan:
     steps: tuple[Step, ...] = ()
     view: Ranges | None = None
     keep: int | None = None
+    reserved: int = 0
+    closed: bool = False
     suffix_tokens: int = 0
+
+    @classmethod
+    def of(
+        cls, method: str, order: EditedOrder, ids: Sequence[int], steps: Sequence[Step], suffix_tokens: int = 0
+    ) -> "EditPlan":
+        """The plan of `method` by which later tokens see an edited context, that was of `ids`, in `order`."""
+        return cls(
+            method,
+            order.next_position,
+            tuple(step for step in steps if step),
+            order.view_after(),
+            reserved=order.length - len(ids),
+            closed=True,
+            suffix_tokens=suffix_tokens,
+        )
 
     def overwritten(self, length: int) -> list[Span]:
         """The slots of a cache of `length` slots that the plan changes or drops, sorted, touching ones merged."""
         slots = [slot for step in self.steps for segment in step for slot in segment.slots or ()]
         dropped = [] if self.keep is None else [Span(self.keep, length)]
-        return merge_spans([*(Span(slot, slot + 1) for slot in slots), *dropped])
+        return merge_spans([*(Span(slot, slot + 1) for slot in slots if slot < length), *dropped])
 
     def costs(self, length: int) -> list[StepCost]:
         """What each step needs on a cache of `length` slots."""
-        end, found = length if self.keep is None else self.keep, list[StepCost]()
+        end, found = length + self.reserved if self.keep is None else self.keep, list[StepCost]()
         for step in self.steps:
             runs = list[tuple[int, int]]()
             for segment in step:
@@ -63,44 +82,6 @@ class EditPlan:
 
 
 def attended(view: Ranges | None, slot: int) -> int:
-    """How many slots before `slot` are attended to by `view`."""
-    ends = [(part.start, slot if part.end is None else min(part.end, slot)) for part in view or ALL_SLOTS]
-    return sum(max(end - start, 0) for start, end in ends)
-
-
-def kept_spans(spans: Sequence[Span], length: int) -> list[Span]:
-    """The slots before, between and after `spans`; the last may be empty."""
-    starts = [0, *(span.end for span in spans)]
-    ends = [*(span.start for span in spans), length]
-    return [Span(start, end) for start, end in zip(starts, ends, strict=True)]
-
-
-def kept_ids(ids: Sequence[int], spans: Sequence[Span]) -> list[int]:
-    """The tokens outside `spans`."""
-    return [token for span in kept_spans(spans, len(ids)) for token in ids[span.start : span.end]]
-
-
-def suffix_tokens(ids: Sequence[int], spans: Sequence[Span]) -> int:
-    """How many tokens of the suffix are kept: those after the first span outside all spans."""
-    return sum(map(len, kept_spans(spans, len(ids))[1:]))
-
-
-def closed_view(hidden: Sequence[Span], slot: int) -> Ranges:
-    """The slots but `hidden` ones, their gaps closed, for tokens that overwrite slots from `slot` on.
-
-    Such a token has the position of its slot. So what is before a gap is attended to as if it were as much nearer.
-    """
-    before = [span for span in hidden if span.end <= slot]
-    starts = [0, *(span.end for span in before)]
-    gaps = [sum(map(len, before[number:])) for number in range(len(before))]
-    ranges = [SlotRange(start, span.start, gap) for start, span, gap in zip(starts, before, gaps, strict=False)]
-    return (*ranges, SlotRange(starts[-1]))
-
-
-def question_view(hidden: Sequence[Span], length: int) -> Ranges:
-    """The slots but `hidden` ones, their gaps closed, for a question after a context of `length` slots.
-
-    A question has the positions that it would have if the spans had never been there.
-    """
-    gap = sum(map(len, hidden))
-    return tuple(replace(part, shift=part.shift - gap) for part in closed_view(hidden, length))
+    """How many slots a token in `slot` attends to by `view`, besides its own."""
+    *before, last = view or ALL_SLOTS
+    return sum(part.end - part.start for part in before if part.end is not None) + max(slot - last.start, 0)

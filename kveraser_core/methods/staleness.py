@@ -8,6 +8,8 @@ an *echo* and what follows it hold the span's continuation, which is just what a
 A sentence that says again much of what the span said is attended to as a whole by a question about it, so all of it
 counts.
 
+New text in the span's place is as much a change as the span's going, so that a token is as stale as either makes it.
+
 The weights of these signs are kept beside the eraser, where `train selector` fitted them to its model.
 """
 
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor
 
 from kveraser_core.documents.spans import Span
+from kveraser_core.methods.edits import Edit, edited_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.breaks import Breaks
 
@@ -49,14 +52,19 @@ WEIGHTS = {
 by the answers after 90 others. They are older than `train selector`, which does both for any model."""
 
 
-def stale_tokens(backbone: Backbone, ids: Sequence[int], span: Span, taken: Sequence[Span], k: int) -> list[int]:
-    """The `k` stalest slots after `span` that are not `taken`, in order, or all where there are fewer."""
+def stale_tokens(backbone: Backbone, ids: Sequence[int], edit: Edit, taken: Sequence[Span], k: int) -> list[int]:
+    """The `k` stalest slots after an edit's span that are not `taken`, in order, or all where there are fewer."""
+    span = edit.span
     free = torch.ones(len(ids), dtype=torch.bool)
     for other in taken:
         free[other.start : other.end] = False
     free = free[span.end :]
     weights = WEIGHTS if backbone.eraser is None else backbone.eraser.selector or WEIGHTS
     scores = staleness(torch.tensor(ids), span, backbone.breaks, weights)
+    if edit.ids:
+        new = Span(span.start, span.start + len(edit.ids))
+        edited = torch.tensor(edited_ids(ids, [edit]))
+        scores = scores.maximum(staleness(edited, new, backbone.breaks, weights))
     scores[:_SEAM] += sum(weights.values())
     scores.masked_fill_(~free, -torch.inf)
     chosen = scores.topk(min(k, int(free.sum()))).indices + span.end

@@ -6,7 +6,7 @@ from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.methods.apply import EditedCache
 from kveraser_core.model.generation import Generated
 from kveraser_core.sessions.answers import Answer
-from kveraser_core.sessions.history import Spans
+from kveraser_core.sessions.edited_spans import Edits
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ActiveEdit:
     """
 
     method: str
-    slots: Spans
+    edits: Edits
     edited: EditedCache
     seconds: float
     fused: bool
@@ -46,5 +46,5 @@ class ActiveEdit:
             extra_bytes=self.edited.extra_bytes,
             agreement=agreed,
             kl=kl,
-            exact=not self.slots or self.edited.method == REFERENCE,
+            exact=not self.edits or self.edited.method == REFERENCE,
         )

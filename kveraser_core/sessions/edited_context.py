@@ -9,9 +9,10 @@ from kveraser_core.methods import REFERENCE, default_method, get_method, make_pl
 from kveraser_core.methods.apply import apply
 from kveraser_core.sessions.active_edit import ActiveEdit
 from kveraser_core.sessions.context import Context
+from kveraser_core.sessions.edited_spans import Edits
 from kveraser_core.sessions.exact import ExactCache
 from kveraser_core.sessions.exactness import Exactness
-from kveraser_core.sessions.history import History, Spans
+from kveraser_core.sessions.history import History
 from kveraser_core.sessions.lock import SessionLock
 
 
@@ -52,7 +53,7 @@ class EditedContext:
     ) -> None:
         """Wait until what is erased is recomputed exactly, and keep that. Raises `Cancelled`, and as `load`."""
         with self._lock.held():
-            self._apply(REFERENCE, self._history.spans, progress=progress, cancelled=cancelled)
+            self._apply(REFERENCE, self._history.edits, progress=progress, cancelled=cancelled)
 
     @property
     def tokens(self) -> int:
@@ -79,27 +80,27 @@ class EditedContext:
 
     @property
     def _method_now(self) -> str:
-        return REFERENCE if self._exact.ready(self._history.spans) else self.default_method
+        return REFERENCE if self._exact.ready(self._history.edits) else self.default_method
 
-    def _apply(self, method: str, spans: Spans, asking: bool = False, **watched: Any) -> ActiveEdit:
+    def _apply(self, method: str, edits: Edits, asking: bool = False, **watched: Any) -> ActiveEdit:
         """The edit by `method`, made unless it is in force already; a step may be left pending if `asking`.
 
         Full recompute is `watched` by `progress` and `cancelled`.
         """
         active = self._active
-        if active and (active.method, active.slots) == (method, spans):
+        if active and (active.method, active.edits) == (method, edits):
             return active
         started = time.perf_counter()
-        plan = make_plan(get_method(method), self._context.ids, spans, self.backbone)
+        plan = make_plan(get_method(method), self._context.ids, edits, self.backbone)
         self._release()
-        if spans and get_method(method).name == REFERENCE:
-            edited = self._exact.edited(spans, **watched)
+        if edits and get_method(method).name == REFERENCE:
+            edited = self._exact.edited(edits, **watched)
         else:
             edited = apply(plan, self._context.cache, self.backbone, defer=asking)
             synchronize(self.backbone.device)
         waited = time.perf_counter() - started
         seconds = waited if asking or edited.cache is self._context.cache else self._exact.seconds
-        self._active = ActiveEdit(method, spans, edited, seconds, fused=bool(edited.pending))
+        self._active = ActiveEdit(method, edits, edited, seconds, fused=bool(edited.pending))
         return self._active
 
     def _release(self) -> float:

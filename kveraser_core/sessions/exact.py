@@ -18,9 +18,9 @@ from kveraser_core.methods.apply import EditedCache
 from kveraser_core.model.generation import Cancelled
 from kveraser_core.model.model_lock import Interrupted
 from kveraser_core.sessions.context import Context
+from kveraser_core.sessions.edited_spans import Edits
 from kveraser_core.sessions.exact_target import Chunk, Target
 from kveraser_core.sessions.exactness import Exactness
-from kveraser_core.sessions.history import Spans
 from kveraser_core.sessions.lock import SessionLock
 from kveraser_core.sessions.memory import free_bytes
 from kveraser_core.sessions.pace import Pace, Watch
@@ -60,11 +60,11 @@ class ExactCache:
         """Make it in the background no more."""
         self._soon = False
 
-    def want(self, spans: Spans) -> None:
-        """Make the cache that is exact without `spans`: what is to be made, until others are named."""
-        if self._target and self._target.spans == spans:
+    def want(self, edits: Edits) -> None:
+        """Make the cache that is exact with `edits` made: what is to be made, until others are named."""
+        if self._target and self._target.edits == edits:
             return
-        self._target = Target.of(self._context.ids, spans, self._context.backbone) if spans else None
+        self._target = Target.of(self._context.ids, edits, self._context.backbone) if edits else None
         self._error = None
         if self._filling.acquire(blocking=False):  # else the worker looks, once it has stopped
             try:
@@ -73,10 +73,10 @@ class ExactCache:
                 self._filling.release()
         self._start()
 
-    def ready(self, spans: Spans) -> bool:
-        """Whether the cache is there that is exact without `spans`."""
+    def ready(self, edits: Edits) -> bool:
+        """Whether the cache is there that is exact with `edits` made."""
         target = self._target
-        return target is not None and target is self._made and target.spans == spans
+        return target is not None and target is self._made and target.edits == edits
 
     @property
     def state(self) -> Exactness:
@@ -103,28 +103,28 @@ class ExactCache:
 
     def edited(
         self,
-        spans: Spans,
+        edits: Edits,
         progress: Callable[[int, int], None] = lambda done, total: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> EditedCache:
-        """The cache that is exact without `spans`; what is missing of it is made in this thread.
+        """The cache that is exact with `edits` made; what is missing of it is made in this thread.
 
         The session's lock is held and no edit is in force. `progress` as in `prefill`. Raises `Cancelled`, and
         wanted is then what was wanted before.
         """
         before = self._target
-        self.want(spans)
+        self.want(edits)
         try:
             self._finish(progress, cancelled)
         except BaseException:
-            self.want(before.spans if before else ())
+            self.want(before.edits if before else ())
             raise
 
         def release() -> None:
             if not self._soon:
                 self._free()
 
-        return EditedCache(self._filled, REFERENCE, self._filled.memory_bytes, release=release)
+        return EditedCache(self._filled, REFERENCE, self._filled.memory_bytes, closed=True, release=release)
 
     def _finish(self, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> None:
         self._hurried = True

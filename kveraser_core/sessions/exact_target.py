@@ -9,7 +9,7 @@ from kveraser_core.documents.spans import Span
 from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.methods.apply import chunks
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.sessions.history import Spans
+from kveraser_core.sessions.edited_spans import Edits
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The exact cache without `spans`: the context's own slots up to `start`, and chunks after them."""
+    """The exact cache with `edits` made: the context's own slots up to `start`, and chunks after them."""
 
-    spans: Spans
+    edits: Edits
     start: int
     chunks: tuple[Chunk, ...]
 
     @classmethod
-    def of(cls, ids: Sequence[int], spans: Spans, backbone: Backbone) -> "Target":
-        """What full recompute makes of a context of the tokens `ids`; there is at least one span."""
-        plan = get_method(REFERENCE).plan(ids, spans, backbone)
+    def of(cls, ids: Sequence[int], edits: Edits, backbone: Backbone) -> "Target":
+        """What full recompute makes of a context of the tokens `ids`; there is at least one edit."""
+        plan = get_method(REFERENCE).plan(ids, edits, backbone)
         start = end = len(ids) if plan.keep is None else plan.keep
         hashed = _hash(b"", ids[:start])
         made = list[Chunk]()
@@ -44,7 +44,7 @@ class Target:
             slots = Span(end, end + len(segment.ids))
             hashed, end = _hash(hashed, segment.ids), slots.end
             made.append(Chunk(slots, segment.ids, hashed))
-        return cls(spans, start, tuple(made))
+        return cls(edits, start, tuple(made))
 
     @property
     def length(self) -> int:

@@ -1,32 +1,30 @@
-"""What is erased from a document, and what was before each change."""
+"""What is edited in a document, and what was before each change."""
 
 from collections import deque
 from collections.abc import Callable
 
-from kveraser_core.documents.spans import Span
+from kveraser_core.sessions.edited_spans import Edits
 
 HISTORY = 100
 """How many changes can be taken back."""
-Spans = tuple[Span, ...]
-"""Slots that are erased: sorted, none overlapping or touching another."""
 
 
 class History:
-    """The erased spans, and those to go back and forth to; `changed` is called with them after each change."""
+    """The edits, and those to go back and forth to; `changed` is called with them after each change."""
 
-    def __init__(self, changed: Callable[[Spans], None]) -> None:
-        self.spans: Spans = ()
+    def __init__(self, changed: Callable[[Edits], None]) -> None:
+        self.edits: Edits = ()
         self._changed = changed
-        self._before: deque[Spans] = deque(maxlen=HISTORY)
-        self._after: deque[Spans] = deque(maxlen=HISTORY)
+        self._before: deque[Edits] = deque(maxlen=HISTORY)
+        self._after: deque[Edits] = deque(maxlen=HISTORY)
 
-    def change(self, spans: Spans) -> None:
-        """Make `spans` what is erased; nothing where they are already."""
-        if spans != self.spans:
-            self._before.append(self.spans)
+    def change(self, edits: Edits) -> None:
+        """Make `edits` what is edited; nothing where they are already."""
+        if edits != self.edits:
+            self._before.append(self.edits)
             self._after.clear()
-            self.spans = spans
-            self._changed(spans)
+            self.edits = edits
+            self._changed(edits)
 
     @property
     def can_undo(self) -> bool:
@@ -38,12 +36,12 @@ class History:
 
     def undo(self) -> None:
         """Take the last change back; there must be one."""
-        self._after.append(self.spans)
-        self.spans = self._before.pop()
-        self._changed(self.spans)
+        self._after.append(self.edits)
+        self.edits = self._before.pop()
+        self._changed(self.edits)
 
     def redo(self) -> None:
         """Make the change again that was taken back last; there must be one."""
-        self._before.append(self.spans)
-        self.spans = self._after.pop()
-        self._changed(self.spans)
+        self._before.append(self.edits)
+        self.edits = self._after.pop()
+        self._changed(self.edits)

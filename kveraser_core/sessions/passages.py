@@ -1,4 +1,4 @@
-"""What erasing a passage by its text takes, and what it leaves: for the answer to who asked for it."""
+"""What erasing or replacing a passage by its text takes, and what it leaves: for the answer to who asked for it."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,30 @@ from kveraser_core.sessions.session import DocumentSession
 
 @dataclass(frozen=True)
 class FoundPassage:
-    """A passage to erase: its places, near misses that are left, and the words of which it is only a part."""
+    """A passage to erase: its places, near misses that are left, and the words of which it is only a part.
+
+    `new_text` takes its place, where it is to be replaced.
+    """
 
     passage: str
     spans: list[Span]
     close: list[NearMiss]
     longer_words: list[str]
+    new_text: str = ""
 
     @classmethod
-    def of(cls, text: str, passage: str, whole_words: bool) -> "FoundPassage":
+    def of(cls, text: str, passage: str, whole_words: bool, new_text: str = "") -> "FoundPassage":
         """`passage` in `text`. Raises `SpanError` when it is blank or occurs nowhere."""
         found = find_passages(text, passage, whole_words=whole_words)
-        return cls(passage, found.found, found.close, cut_words(text, found.found))
+        return cls(passage, found.found, found.close, cut_words(text, found.found), new_text)
 
     def besides(self, session: DocumentSession) -> list[str]:
-        """What erasing it in `session` takes besides, being in the same tokens; white space does not count."""
+        """What erasing it in `session` takes besides, being in the same tokens; white space does not count.
+
+        Replacing leaves it, as a part of the new text.
+        """
+        if self.new_text:
+            return []
         rounded = [erased.characters for erased in session.round_out(self.spans)]
         texts = (session.document.text[span.start : span.end] for span in subtract_spans(rounded, self.spans))
         return [text for text in texts if text.strip()]
@@ -33,6 +42,7 @@ class FoundPassage:
         """What the API and `--json` say of it; docs/api.md documents it."""
         return {
             "passage": self.passage,
+            "new_text": self.new_text,
             "found": len(self.spans),
             "longer_words": self.longer_words,
             "besides": self.besides(session),
@@ -49,6 +59,7 @@ class FoundPassage:
             said.append(f"It is part of {', '.join(map(quoted, self.longer_words[:5]))}: --whole-words leaves those.")
         if besides := self.besides(session):
             said.append(f"Erased besides, in the same tokens: {', '.join(map(quoted, besides[:5]))}.")
+        done = "replaced" if self.new_text else "erased"
         for near in self.close:
-            said.append(f"Not erased: {quoted(near.text)} at {near.span.start}:{near.span.end} ({near.reason}).")
+            said.append(f"Not {done}: {quoted(near.text)} at {near.span.start}:{near.span.end} ({near.reason}).")
         return said

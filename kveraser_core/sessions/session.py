@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.documents import Document
-from kveraser_core.documents.spans import Span, TokenMap, merge_spans
+from kveraser_core.documents.spans import Span, TokenMap
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import REFERENCE, get_method, usable
-from kveraser_core.methods.plan import kept_ids
+from kveraser_core.methods.edits import Edit, edited_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate
 from kveraser_core.model.prompts import Turn
@@ -22,9 +22,8 @@ from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.comparison import compared
 from kveraser_core.sessions.context import Context, read_context
 from kveraser_core.sessions.edited_context import EditedContext
-from kveraser_core.sessions.erased_spans import ErasedSpan, SlotMap
+from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
 from kveraser_core.sessions.exactness import NotExact
-from kveraser_core.sessions.history import Spans
 from kveraser_core.sessions.questions import fitted, tokens_of
 from kveraser_core.sessions.window import check_fits
 
@@ -39,7 +38,7 @@ class DocumentSession(EditedContext):
     def __init__(self, context: Context, document: Document, token_map: TokenMap, exact_soon: bool = True) -> None:
         super().__init__(context, exact_soon)
         self.document = document
-        self._map = SlotMap(document, token_map, context.document_start)
+        self._map = SlotMap(context, document, token_map)
 
     @classmethod
     def load(
@@ -59,21 +58,22 @@ class DocumentSession(EditedContext):
         return cls(read_context(backbone, document_ids, progress, cancelled), document, token_map, exact_soon)
 
     @property
-    def spans(self) -> list[ErasedSpan]:
-        """What is erased, in the order of the document."""
-        return [self._map.erased(slots) for slots in self._history.spans]
+    def spans(self) -> list[EditedSpan]:
+        """What is erased or replaced, in the order of the document."""
+        return [self._map.shown(edit) for edit in self._history.edits]
 
     @property
     def kept_ids(self) -> list[int]:
-        """The token ids of what the model has read, without what is erased."""
-        return kept_ids(self._context.ids, self._history.spans)
+        """The token ids of what the model has read, as it is after the edits."""
+        return edited_ids(self._context.ids, self._history.edits)
 
     def question_ids(self, question: str, history: Sequence[Turn] = ()) -> list[int]:
         """The token ids of `question`, after earlier turns, as `ask` puts it after the document.
 
         Raises `QuestionError`.
         """
-        return tokens_of(question, history, self._context.prompt, self._context.headroom)
+        room = self._context.headroom - sum(edit.growth for edit in self._history.edits)
+        return tokens_of(question, history, self._context.prompt, room)
 
     @contextmanager
     def cache(self, method: str | None = None) -> Iterator[EditableCache]:
@@ -85,8 +85,9 @@ class DocumentSession(EditedContext):
         """
         with self._lock.held():
             name = method or self._method_now
-            cache, ids = self._apply(name, self._history.spans).edited.cache, self.kept_ids
-            if cache.next_position != len(ids):
+            edited = self._apply(name, self._history.edits).edited
+            cache, ids = edited.cache, self.kept_ids
+            if not edited.closed:
                 raise NoCache(
                     f"{name} leaves no cache of just what is not erased: name a method that erases and closes the "
                     "gap, such as local_repair."
@@ -96,27 +97,33 @@ class DocumentSession(EditedContext):
 
     @property
     def suffix_tokens(self) -> int:
-        """How many tokens of the context come after the first erased passage; 0 with nothing erased."""
-        return len(self._context.ids) - self._history.spans[0].end if self._history.spans else 0
+        """How many tokens of the context come after the first edited passage; 0 with nothing edited."""
+        return len(self._context.ids) - self._history.edits[0].span.end if self._history.edits else 0
 
-    def round_out(self, spans: Iterable[Span]) -> list[ErasedSpan]:
+    def round_out(self, spans: Iterable[Span]) -> list[EditedSpan]:
         """What erasing these character spans would erase; nothing is done. Raises `SpanError`."""
-        return [self._map.erased(slots) for slots in self._map.slots(spans)]
+        return [self._map.shown(Edit(slots)) for slots in self._map.slots(spans)]
 
     def erase(self, spans: Iterable[Span], method: str | None = None) -> float:
         """Erase character spans, besides what is erased already, and return the seconds it took.
 
         Raises `SpanError`, or what the method raises; nothing is erased then.
         """
-        with self._lock.held():
-            added = self._map.slots(spans)
-            return self._change(tuple(merge_spans([*self._history.spans, *added])), method)
+        return self.replace(spans, "", method)
 
-    def mark(self, spans: Iterable[Span]) -> None:
-        """Erase character spans at the next question, by the method that it names. Raises `SpanError`."""
+    def replace(self, spans: Iterable[Span], text: str, method: str | None = None) -> float:
+        """Put `text` in the place of each character span, and return the seconds it took; no text is to erase.
+
+        Raises `SpanError`, `TooMuchText`, or what the method raises; nothing is changed then.
+        """
         with self._lock.held():
-            marked = tuple(merge_spans([*self._history.spans, *self._map.slots(spans)]))
-            if marked != self._history.spans:
+            return self._change(self._map.edited(self._history.edits, spans, text), method)
+
+    def mark(self, spans: Iterable[Span], text: str = "") -> None:
+        """`erase` or `replace` character spans at the next question, by the method that it names. Raises as they."""
+        with self._lock.held():
+            marked = self._map.edited(self._history.edits, spans, text)
+            if marked != self._history.edits:
                 self._release()
                 self._history.change(marked)
 
@@ -137,11 +144,11 @@ class DocumentSession(EditedContext):
             return can
 
     def restore(self, span: Span) -> None:
-        """Bring back the erased passages that touch the character span. Raises `SpanError`."""
+        """Bring back the edited passages that touch the character span. Raises `SpanError`."""
         with self._lock.held():
             (slots,) = self._map.slots([span])
-            others = [span for span in self._history.spans if span.end <= slots.start or span.start >= slots.end]
-            self._change(tuple(others))
+            edits = self._history.edits
+            self._change(tuple(e for e in edits if e.span.end <= slots.start or e.span.start >= slots.end))
 
     def restore_all(self) -> None:
         """Bring back everything."""
@@ -183,7 +190,7 @@ class DocumentSession(EditedContext):
         with self._lock.held():
             name = REFERENCE if exact else method or self._method_now
             prompt_ids = self.question_ids(question, history)
-            active = self._apply(name, self._history.spans, asking=True)
+            active = self._apply(name, self._history.edits, asking=True)
             edited, step = active.edited, active.edited.pending
             try:
                 fitting = fitted(sampling, edited.cache, len(prompt_ids))
@@ -219,7 +226,7 @@ class DocumentSession(EditedContext):
 
             def applied(name: str) -> ActiveEdit:
                 self._release()
-                return self._apply(name, self._history.spans)
+                return self._apply(name, self._history.edits)
 
             try:
                 for answer in compared(self.backbone, names, applied, question, prompt_ids, sampling):
@@ -228,11 +235,11 @@ class DocumentSession(EditedContext):
             finally:
                 self._release()
 
-    def _change(self, spans: Spans, method: str | None = None) -> float:
+    def _change(self, edits: Edits, method: str | None = None) -> float:
         if method:
             get_method(method)
-        if spans == self._history.spans and not method:
+        if edits == self._history.edits and not method:
             return 0.0
-        seconds = self._apply(method or self.default_method, spans).seconds if spans else self._release()
-        self._history.change(spans)
+        seconds = self._apply(method or self.default_method, edits).seconds if edits else self._release()
+        self._history.change(edits)
         return seconds

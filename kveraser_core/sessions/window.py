@@ -1,17 +1,27 @@
 """Whether a document fits the model's window, and which pages of it would."""
 
+from collections.abc import Iterable
+
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, TokenMap
 from kveraser_core.errors import KVEraserError
+from kveraser_core.methods.edits import Edit
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.prompts import Prompt
 
 RESERVE = 512
 """Tokens of the window that a document must leave free for questions and answers."""
 
+ASKING = 256
+"""Tokens that new text in the place of passages must leave free."""
+
 
 class DocumentTooLong(KVEraserError):
     """A document with more tokens than the model's window has room for."""
+
+
+class TooMuchText(KVEraserError):
+    """New text in the place of passages for which the cache has no room."""
 
 
 def room_for_document(backbone: Backbone) -> int:
@@ -29,6 +39,16 @@ def check_fits(backbone: Backbone, document: Document, token_map: TokenMap) -> N
     if last is None:
         raise DocumentTooLong(f"{sentence}: give a shorter document, or a model with a longer window.")
     raise DocumentTooLong(f"{sentence}: pages 1-{last} of {document.page_count} would fit.")
+
+
+def check_room(edits: Iterable[Edit], headroom: int) -> None:
+    """Raise `TooMuchText` unless the new text of `edits` fits into `headroom` tokens, with a question after it."""
+    growth, room = sum(edit.growth for edit in edits), max(headroom - ASKING, 0)
+    if growth > room:
+        raise TooMuchText(
+            f"The new text has {growth:,} tokens more than what it replaces, and there is room for {room:,} more: "
+            "shorten it."
+        )
 
 
 def fitting_pages(backbone: Backbone, document: Document, first: int = 1) -> int | None:

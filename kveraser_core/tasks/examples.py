@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods.plan import kept_ids
+from kveraser_core.methods.edits import Edit, edited_ids
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,26 @@ class Question:
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of a document, the spans of them to erase (sorted, not touching), and questions."""
+    """Token ids of a document, the spans of them to erase (sorted, not touching), and questions.
+
+    `new`, where there is any, are for each span the tokens that take its place.
+    """
 
     task: str
     ids: list[int]
     spans: tuple[Span, ...]
     questions: tuple[Question, ...]
+    new: tuple[tuple[int, ...], ...] = ()
+
+    def edits(self, start: int = 0) -> list[Edit]:
+        """The edits to make in a context in which the document begins at slot `start`."""
+        new = self.new or ((),) * len(self.spans)
+        return [Edit(span.shifted(start), ids) for span, ids in zip(self.spans, new, strict=True)]
 
     @property
     def kept_ids(self) -> list[int]:
-        """The document without its spans."""
-        return kept_ids(self.ids, self.spans)
+        """The document after its edits."""
+        return edited_ids(self.ids, self.edits())
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.rotation import KeyRotation
 from kveraser_core.cache.view import AttentionView, viewed
-from kveraser_core.documents.spans import Span
 from kveraser_core.engines.batch import Segment
 from kveraser_core.methods import METHODS, REFERENCE, EraseMethod, make_plan
 from kveraser_core.methods.apply import apply
+from kveraser_core.methods.edits import Edit
 from kveraser_core.model.adapters import Adapter
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, divergence, generate
@@ -97,20 +97,20 @@ class Distiller:
         """
         with torch.no_grad():
             context = read_context(self.backbone, example.ids)
-            spans = [span.shifted(context.document_start) for span in example.spans]
-            plan = make_plan(method, context.ids, spans, self.backbone)
+            edits = example.edits(context.document_start)
+            plan = make_plan(method, context.ids, edits, self.backbone)
             if plan.method == REFERENCE:
                 return torch.zeros(())
-            packed, teacher = self._teacher(example, context, spans)
+            packed, teacher = self._teacher(example, context, edits)
         states = _states(context.cache)
         for segment in chain.from_iterable(plan.steps):
             states = self._overwritten(states, segment, context.cache.rotation)
         view = AttentionView(context.cache.rotation, plan.view) if plan.view else None
         return divergence(teacher, self._logits(states, plan.next_position, packed, view))
 
-    def _teacher(self, example: Example, context: Context, spans: Sequence[Span]) -> tuple["_Packed", Tensor]:
+    def _teacher(self, example: Example, context: Context, edits: Sequence[Edit]) -> tuple["_Packed", Tensor]:
         """The questions with their answers, and the logits of full recompute for them."""
-        exact = apply(make_plan(METHODS[REFERENCE], context.ids, spans, self.backbone), context.cache, self.backbone)
+        exact = apply(make_plan(METHODS[REFERENCE], context.ids, edits, self.backbone), context.cache, self.backbone)
         try:
             packed = _Packed(self._turns(example, exact.cache))
             return packed, self._logits(_states(exact.cache), exact.cache.next_position, packed)

@@ -18,6 +18,7 @@ from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import METHODS, REFERENCE, get_method, make_plan
 from kveraser_core.methods.apply import apply
+from kveraser_core.methods.edits import Edit
 from kveraser_core.methods.staleness import WEIGHTS, signs
 from kveraser_core.model.adapter_files import SELECTOR
 from kveraser_core.model.backbone import Backbone
@@ -73,12 +74,12 @@ def fit_selector(
     for number in range(answers):
         example = next(examples)
         context = read_context(backbone, example.ids)
-        spans = [span.shifted(context.document_start) for span in example.spans]
+        edits = example.edits(context.document_start)
         prompts = [context.prompt.question_ids(question.text) for question in example.questions[:2]]
-        expected = [(prompt, *_reference(backbone, context, spans, prompt)) for prompt in prompts]
+        expected = [(prompt, *_reference(backbone, context, edits, prompt)) for prompt in prompts]
         for place, tried in enumerate(TRIED):
             eraser.selector = weights | {BY_ANSWERS: tried * scale}
-            losses[place] += _loss(backbone, context, spans, expected) / answers
+            losses[place] += _loss(backbone, context, edits, expected) / answers
         report(states + number + 1, total)
     best = losses.index(min(losses)) if answers else TRIED.index(WEIGHTS[BY_ANSWERS])
     eraser.selector = weights | {BY_ANSWERS: TRIED[best] * scale}
@@ -134,7 +135,7 @@ def _examples(mixture: Mixture, seed: int) -> Iterator[Example]:
 def _distances(backbone: Backbone, context: Context, span: Span) -> Tensor:
     """How far the suffix's keys and values are from full recompute's, as a share of their length: `[suffix]`."""
     stale = context.cache.slots(span.end, len(context.ids))
-    edited = apply(make_plan(METHODS[REFERENCE], context.ids, [span], backbone), context.cache, backbone)
+    edited = apply(make_plan(METHODS[REFERENCE], context.ids, [Edit(span)], backbone), context.cache, backbone)
     exact = context.cache.slots(span.start, context.cache.length)
     edited.release()
     shares = []
@@ -153,14 +154,14 @@ def _share(states: Tensor, exact: Tensor) -> Tensor:
 def _loss(
     backbone: Backbone,
     context: Context,
-    spans: Sequence[Span],
+    edits: Sequence[Edit],
     expected: Sequence[tuple[list[int], list[int], Tensor]],
 ) -> float:
     """The mean logarithm of KL of `kveraser_repair` from full recompute.
 
     `expected` are questions, each with full recompute's own answer and the logits along it.
     """
-    plan = make_plan(get_method("kveraser_repair"), context.ids, spans, backbone)
+    plan = make_plan(get_method("kveraser_repair"), context.ids, edits, backbone)
     edited = apply(plan, context.cache, backbone)
     losses = [
         agreement(logits, answer_logits(backbone, context.cache, prompt, ids))[1] for prompt, ids, logits in expected
@@ -170,10 +171,10 @@ def _loss(
 
 
 def _reference(
-    backbone: Backbone, context: Context, spans: Sequence[Span], prompt: Sequence[int]
+    backbone: Backbone, context: Context, edits: Sequence[Edit], prompt: Sequence[int]
 ) -> tuple[list[int], Tensor]:
     """The greedy answer of full recompute, and the logits along it."""
-    edited = apply(make_plan(METHODS[REFERENCE], context.ids, spans, backbone), context.cache, backbone)
+    edited = apply(make_plan(METHODS[REFERENCE], context.ids, edits, backbone), context.cache, backbone)
     *_, answer = generate(backbone, context.cache, prompt, Sampling(max_tokens=10))
     assert isinstance(answer, Generated)
     logits = answer_logits(backbone, context.cache, prompt, answer.token_ids)

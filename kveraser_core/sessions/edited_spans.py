@@ -1,0 +1,124 @@
+"""Edits of a document in characters, for people, and in slots of its context, for the cache."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kveraser_core.documents import Document
+from kveraser_core.documents.spans import Span, SpanError, TokenMap, check_span, merge_spans, subtract_spans
+from kveraser_core.methods.edits import Edit, erasures
+from kveraser_core.sessions.context import Context
+from kveraser_core.sessions.window import check_room
+
+Edits = tuple[Edit, ...]
+"""What is edited: sorted, no spans overlapping, no two erased ones touching."""
+
+
+@dataclass(frozen=True)
+class EditedSpan:
+    """A passage that is erased or replaced: its characters, rounded out to whole tokens, and how many tokens.
+
+    `new_text` takes its place: nothing where it is erased.
+    """
+
+    characters: Span
+    text: str
+    tokens: int
+    new_text: str = ""
+
+
+@dataclass(frozen=True)
+class SlotMap:
+    """A document and the tokens of it that a context has."""
+
+    context: Context
+    document: Document
+    token_map: TokenMap
+
+    def slots(self, spans: Iterable[Span]) -> list[Span]:
+        """The slots of every token that touches one of the character spans. Raises `SpanError`."""
+        return merge_spans(self._slots(span) for span in self._checked(spans))
+
+    def shown(self, edit: Edit) -> EditedSpan:
+        """An edit as people see it."""
+        characters = self.token_map.to_characters(edit.span.shifted(-self.context.document_start))
+        text = self.document.text[characters.start : characters.end]
+        return EditedSpan(characters, text, len(edit.span), edit.text)
+
+    def edited(self, edits: Edits, spans: Iterable[Span], text: str) -> Edits:
+        """`edits`, and `text` in the place of each character span, which is erased where there is none.
+
+        Raises `SpanError` and `TooMuchText`.
+        """
+        checked = self._checked(spans)
+        if not text:
+            return self._with_erased(edits, checked)
+        made = self._with_replaced(edits, checked, text)
+        check_room(made, self.context.headroom)
+        return made
+
+    def _with_erased(self, edits: Edits, spans: Iterable[Span]) -> Edits:
+        """`edits`, and the character spans erased.
+
+        A replaced passage is erased by a span that has all of it. Of any other it says nothing any more.
+        """
+        slots = self.slots(spans)
+        erased, replaced = _apart(edits)
+        left = [edit for edit in replaced if not any(_covers(span, edit.span) for span in slots)]
+        new = subtract_spans([*erased, *slots], [edit.span for edit in left])
+        return tuple(sorted([*erasures(new), *left]))
+
+    def _with_replaced(self, edits: Edits, spans: Sequence[Span], text: str) -> Edits:
+        """`edits`, and `text` in the place of each character span. Raises `SpanError`.
+
+        What the span's tokens say besides the span stays, as a part of the new text. A replaced passage is replaced
+        anew by a span that has all of it.
+        """
+        new = self._replacing(spans, text)
+        erased, replaced = _apart(edits)
+        left = [edit for edit in replaced if not any(_covers(one.span, edit.span) for one in new)]
+        if any(one.span.start < edit.span.end and edit.span.start < one.span.end for one in new for edit in left):
+            raise SpanError(
+                "A part of this passage is replaced already: select all of what is replaced, or restore it first."
+            )
+        return tuple(sorted([*erasures(subtract_spans(erased, [edit.span for edit in new])), *left, *new]))
+
+    def _replacing(self, spans: Sequence[Span], text: str) -> list[Edit]:
+        """The edits that put `text` in the place of each of `spans`, of those that share a token as one."""
+        groups = list[tuple[Span, list[Span]]]()
+        for span in sorted(spans):
+            slots = self._slots(span)
+            if groups and slots.start < groups[-1][0].end:
+                before, group = groups.pop()
+                if span.start < group[-1].end:
+                    raise SpanError("Two of the passages to replace overlap: give each place once.")
+                groups.append((Span(before.start, max(before.end, slots.end)), [*group, span]))
+            else:
+                groups.append((slots, [span]))
+        made = list[Edit]()
+        for slots, group in groups:
+            rounded = self.shown(Edit(slots)).characters
+            starts, ends = (
+                [rounded.start, *(span.end for span in group)],
+                [*(span.start for span in group), rounded.end],
+            )
+            whole = text.join(self.document.text[start:end] for start, end in zip(starts, ends, strict=True))
+            made.append(Edit(slots, tuple(self.context.backbone.tokenize(whole)[0]), whole))
+        return made
+
+    def _checked(self, spans: Iterable[Span]) -> list[Span]:
+        checked = list(spans)
+        for span in checked:
+            check_span(span, self.document.text)
+        return checked
+
+    def _slots(self, span: Span) -> Span:
+        return self.token_map.to_tokens(span).shifted(self.context.document_start)
+
+
+def _apart(edits: Edits) -> tuple[list[Span], list[Edit]]:
+    """The spans that are erased, and the edits that replace."""
+    return [edit.span for edit in edits if not edit.ids], [edit for edit in edits if edit.ids]
+
+
+def _covers(span: Span, other: Span) -> bool:
+    return span.start <= other.start and other.end <= span.end
