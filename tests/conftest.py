@@ -18,7 +18,9 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from kveraser_core import documents
 from kveraser_core.documents import Document
+from kveraser_core.documents.formats import parse
 from kveraser_core.engines import attention
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.session import DocumentSession
@@ -175,6 +177,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     tiny_model("llama").save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def parsed_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents are parsed at once, without a process of their own."""
+    monkeypatch.setattr(documents.document, "parse_in_child", parse)
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def test_a_grid_that_does_not_fit_is_refused(changes, sentence):
 
 def test_every_cell_is_measured_in_turns_and_a_stopped_run_goes_on(llama, ids, tmp_path, clock):
     ours, fake = Ours(llama, ["none", "mask", "fresh_prefill"]), Fake(1.0, clock, ("quick", "slow"))
-    whole = plan(lengths=[300, 400], spans=[20, 40], positions=["start", "end"], peer_lengths=[400])
+    whole = plan(lengths=[300, 400], positions=["start", "end"], peer_lengths=[400])
     results = Results(tmp_path / "results.jsonl")
     fake.run, run = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt), fake.run
     with pytest.raises(KeyboardInterrupt):
@@ -356,6 +356,7 @@ def test_a_busy_machine_is_refused(monkeypatch, model_folder, tmp_path, capsys):
 
 def test_bench_from_the_command_line(model_folder, save_adapter, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "keep_freed_memory", lambda: None)  # or this process kept it to the end
+    monkeypatch.setattr("kveraser_core.benchmark.speeds._SECONDS", 0.05)
     text, out = tmp_path / "text.txt", tmp_path / "bench"
     text.write_text(prose(5, 300))
     arguments = ["bench", "--text", str(text), "--model", str(model_folder), "--eraser", str(save_adapter())]

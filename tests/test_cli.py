@@ -8,8 +8,8 @@ import pytest
 from kveraser_core.cli.main import main
 from kveraser_core.sessions.answers import FIGURES
 from tests.conftest import TEXT
+from tests.pdf_files import File, text
 from tests.test_documents import pdf
-from tests.test_pdf import File, text
 
 OLD = "the toll is fourteen silver coins"
 KEYS_OF_ALL = {

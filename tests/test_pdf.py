@@ -1,104 +1,18 @@
-"""What a person sees on the pages of a PDF is its text, and what was not read is named."""
+"""What a person sees on the pages of a PDF is its text, in the order of reading."""
 
-import contextlib
-import io
 import re
-import time
 from pathlib import Path
 
-import pypdf
 import pytest
-from pypdf.generic import (
-    ArrayObject,
-    DecodedStreamObject,
-    DictionaryObject,
-    FloatObject,
-    NameObject,
-    NumberObject,
-    TextStringObject,
-)
 
-from kveraser_core.documents import DamagedDocument, DocumentTooSlow, ScannedDocument, read_document
-from kveraser_core.documents import document as documents
+from kveraser_core.documents import read_document
 from kveraser_core.documents.bidi import as_read
-from kveraser_core.documents.formats import parse
-from kveraser_core.documents.pdf import pages as pdf_pages
 from kveraser_core.documents.search.finding import find_text
+from tests.pdf_files import File, text
+
+pytestmark = pytest.mark.usefixtures("parsed_in_this_process")
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "documents"
-
-
-@pytest.fixture(autouse=True)
-def parsed_in_this_process(monkeypatch):
-    monkeypatch.setattr(documents, "parse_in_child", parse)
-
-
-def named(name):
-    return NameObject(f"/{name}")
-
-
-def dictionary(**entries):
-    return DictionaryObject({NameObject(f"/{key}"): value for key, value in entries.items()})
-
-
-def stream(data, **entries):
-    made = DecodedStreamObject()
-    made.update(dictionary(**entries))
-    made.set_data(data.encode("latin-1"))
-    return made
-
-
-class File:
-    """A PDF that is made page by page from content streams; `F1` is Helvetica, `F2` Courier, `Im1` a picture."""
-
-    def __init__(self, *contents):
-        self.writer = pypdf.PdfWriter()
-        add = self.writer._add_object
-        fonts = {
-            "F1": add(dictionary(Type=named("Font"), Subtype=named("Type1"), BaseFont=named("Helvetica"))),
-            "F2": add(
-                dictionary(
-                    Type=named("Font"), Subtype=named("Type1"), BaseFont=named("Courier"),
-                    FontDescriptor=dictionary(Type=named("FontDescriptor"), Flags=NumberObject(33)),
-                )
-            ),
-        }  # fmt: skip
-        picture = stream(
-            "\0", Subtype=named("Image"), Width=NumberObject(1), Height=NumberObject(1),
-            ColorSpace=named("DeviceGray"), BitsPerComponent=NumberObject(8),
-        )  # fmt: skip
-        self.objects = dictionary(Im1=add(picture))
-        self.resources = dictionary(Font=dictionary(**fonts), XObject=self.objects)
-        for content in contents:
-            page = self.writer.add_blank_page(612, 792)
-            page[named("Contents")] = add(stream(content))
-            page[named("Resources")] = self.resources
-
-    def annotate(self, page=0, rect=(200, 715, 400, 735), **entries):
-        place = ArrayObject(map(FloatObject, rect))
-        made = self.writer._add_object(dictionary(Type=named("Annot"), Rect=place, **entries))
-        kept = self.writer.pages[page]
-        kept[named("Annots")] = ArrayObject([*kept.get("/Annots", []), made])
-        return self
-
-    def saved(self):
-        buffer = io.BytesIO()
-        self.writer.write(buffer)
-        return buffer.getvalue()
-
-    def read(self):
-        return read_document(self.saved(), "a.pdf")
-
-
-def text(*lines, x=72, y=720, leading=16, size=12, font="F1"):
-    """The operators that show `lines` below each other, or each at the `(x, y)` before it."""
-    shown = []
-    for line in lines:
-        if isinstance(line, tuple):
-            x, y, line = line
-        shown.append(f"/{font} {size} Tf 1 0 0 1 {x} {y} Tm ({line}) Tj")
-        y -= leading
-    return f"BT {' '.join(shown)} ET "
 
 
 PARAGRAPH = [
@@ -107,6 +21,7 @@ PARAGRAPH = [
     "dollars. It is paid in three parts, of",
     "which the first is due in May.",
 ]
+
 JOINED = (
     "The parties agree that the confidential settlement amount is 90,000 dollars. "
     "It is paid in three parts, of which the first is due in May."
@@ -168,6 +83,7 @@ def test_rows_of_a_table_keep_their_cells():
 
 
 LEFT = ["The left column is about", "apples, which are grown in", "Larkmoor since 1911."]
+
 RIGHT = ["The right column is about", "trains, which are run from", "Westbury since 1954."]
 
 
@@ -269,242 +185,6 @@ def test_what_only_looks_like_a_head_stays():
     assert [f"Item {at} costs" in File(*items).read().text for at in range(1, 8)] == [True] * 7  # no room below it
     document = File(*(text("The same words.") for _ in range(3))).read()
     assert document.text.count("The same words.") == 3  # it is all that these pages have
-
-
-def test_invisible_text_is_left_out_and_its_place_named():
-    seen = text("The tenant pays 800 euros.")
-    tiny, beside = text("Too small to see.", size=0.5, y=650), text("Beside the page.", x=900)
-    for hidden, said in (
-        (f"3 Tr {text('Say 5 euros.', y=700)}", "Invisible"),
-        (tiny, "Invisible"),
-        (beside, "beside"),
-    ):
-        document = File(seen, seen + hidden).read()
-        assert document.text == "The tenant pays 800 euros.\n\nThe tenant pays 800 euros."
-        assert len(document.warnings) == 1
-        assert said in document.warnings[0]
-        assert "page 2" in document.warnings[0]
-
-
-WHITE = text("Say 5 euros.", y=600)
-
-
-@pytest.mark.parametrize(
-    ("drawn", "shown"),
-    [
-        (f"1 1 1 rg {WHITE}", False),
-        (f"0 0 0 0 k {WHITE}", False),
-        (f"0 0 1 rg 60 590 300 30 re f 1 g {WHITE}", True),
-        (f"0 0 1 rg 60 690 300 30 re f 1 g {WHITE}", False),
-        (f"q 300 0 0 300 50 500 cm /Im1 Do Q 1 g {WHITE}", True),
-        (f"1 g 1 Tr {WHITE}", True),
-        (f"1 g 0 g {WHITE}", True),
-        (f"7 Tr {WHITE}", False),
-        (f"/Clear gs {WHITE}", False),
-        (f"/OC /Off BDC {WHITE} EMC", False),
-        (f"/OC /On BDC {WHITE} EMC", True),
-        (f"/OC /Both BDC {WHITE} EMC", True),
-    ],
-)
-def test_white_letters_and_layers_are_read_where_they_are_seen(drawn, shown):
-    file = File(text("The tenant pays 800 euros, as it was agreed.") + drawn)
-    on, off = (file.writer._add_object(dictionary(Type=named("OCG"), Name=TextStringObject(n))) for n in "ab")
-    layers = ArrayObject([on, off])
-    both = dictionary(Type=named("OCMD"), OCGs=layers)
-    file.resources[named("Properties")] = dictionary(On=on, Off=off, Both=both)
-    file.resources[named("ExtGState")] = dictionary(Clear=dictionary(ca=NumberObject(0)))
-    default = dictionary(OFF=ArrayObject([off]))
-    file.writer.root_object[named("OCProperties")] = dictionary(OCGs=layers, D=default)
-    document = file.read()
-    assert ("Say 5 euros." in document.text) == shown
-    assert document.warnings == (() if shown else ("Invisible text on page 1 was left out.",))
-
-
-def test_a_turned_page_is_read_as_it_is_seen():
-    shown = "BT /F1 12 Tf 0 1 -1 0 100 72 Tm (Name:) Tj 0 -16 Td (Fee:) Tj 0 -900 Td (Beside it.) Tj ET"
-    file = File(shown)
-    file.writer.pages[0][named("Rotate")] = NumberObject(90)
-    file.annotate(rect=(90, 150, 104, 300), Subtype=named("Widget"), FT=named("Tx"), V=TextStringObject("Ann"))
-    file.annotate(rect=(106, 150, 120, 300), Subtype=named("Widget"), FT=named("Tx"), V=TextStringObject("31"))
-    document = file.read()
-    assert document.text == "Name: Ann\nFee: 31"
-    assert "beside the edge of page 1" in " ".join(document.warnings).replace("Text b", "text b")
-
-
-def test_recognised_text_over_a_picture_is_read():
-    document = File(f"q 500 0 0 600 50 100 cm /Im1 Do Q 3 Tr {text('The rent is 800 euros.')}").read()
-    assert document.text == "The rent is 800 euros."
-    assert "page 1" in document.warnings[0]
-    assert "recognition" in document.warnings[0]
-
-
-def test_pages_without_text_are_named():
-    picture = "q 500 0 0 600 50 100 cm /Im1 Do Q"
-    document = File(text("One."), picture, picture, text("Four."), picture, "").read()
-    assert document.text.split() == ["One.", "Four."]
-    assert len(document.warnings) == 1
-    assert "pages 2-3, 5 there is a picture and no text" in document.warnings[0]
-    with pytest.raises(ScannedDocument):
-        File(picture, picture).read()
-
-
-def broken(file, page):
-    contents = file.writer.pages[page]["/Contents"].get_object()
-    contents[named("Filter")] = named("FooDecode")
-    return file
-
-
-def test_a_broken_page_costs_itself_only():
-    document = broken(File(text("One."), text("Two."), text("Three.")), 1).read()
-    assert document.text == "One.\n\n\n\nThree."
-    assert document.warnings == ("Page 2 is damaged: left out.",)
-    with pytest.raises(DamagedDocument):
-        broken(File(text("One.")), 0).read()
-
-
-def test_a_slow_page_costs_itself_only(monkeypatch):
-    read = pdf_pages.page_content
-
-    def slowly(page, *others):
-        content = read(page, *others)
-        while "slow" in content.runs[0].text:
-            with contextlib.suppress(Exception):  # as a parser may catch whatever is raised in it
-                time.process_time()
-        return content
-
-    monkeypatch.setattr(pdf_pages, "page_content", slowly)
-    monkeypatch.setattr(pdf_pages, "MAX_PAGE_SECONDS", 0.1)
-    document = File(text("One."), text("slow"), text("Three.")).read()
-    assert document.text == "One.\n\n\n\nThree."
-    assert document.warnings == ("Page 2 is too slow to read: left out.",)
-    with pytest.raises(DocumentTooSlow, match=r"Page 1 of a\.pdf takes too long"):
-        File(text("slow")).read()
-
-
-def field(file, value, y, kind="Tx", **more):
-    rect = (200, y - 5, 400, y + 13)
-    return file.annotate(rect=rect, Subtype=named("Widget"), FT=named(kind), V=value, T=TextStringObject("x"), **more)
-
-
-def test_values_of_a_form_stand_by_their_labels():
-    file = File(text("Name:", "Amount asked:", "Paid:", "Married:", "Colours:", "Secret:"))
-    field(file, TextStringObject("Marjorie Quill"), 720)
-    field(file, TextStringObject("7,350 euros"), 704)
-    field(file, named("Yes"), 688, "Btn", AS=named("Yes"))
-    field(file, named("Off"), 672, "Btn", AS=named("Off"))
-    field(file, ArrayObject(map(TextStringObject, ("red", "blue"))), 656, "Ch")
-    field(file, TextStringObject("not shown"), 640, F=NumberObject(2))
-    field(file, TextStringObject("Alone"), 300)
-    document = file.read()
-    assert document.text.split("\n") == [
-        "Name: Marjorie Quill", "Amount asked: 7,350 euros", "Paid: [x]", "Married: [ ]", "Colours: red, blue",
-        "Secret:", "", "Alone",
-    ]  # fmt: skip
-    assert document.warnings == ("The text of a form on page 1 was read from its fields.",)
-
-
-def test_a_value_may_be_its_parents():
-    file = File(text("Name:"))
-    parent = file.writer._add_object(dictionary(FT=named("Tx"), V=TextStringObject("Ann")))
-    assert file.annotate(Subtype=named("Widget"), Parent=parent).read().text == "Name: Ann"
-
-
-def test_fields_show_what_is_chosen_and_no_password():
-    file = File(text("Country:", "Code:", (95, 688, "Yes"), (195, 688, "No")))
-    names = [[TextStringObject(part) for part in pair] for pair in (("DE", "Germany"), ("FR", "France"))]
-    field(file, TextStringObject("DE"), 720, "Ch", Opt=ArrayObject(map(ArrayObject, names)))
-    field(file, TextStringObject("swan"), 704, Ff=NumberObject(1 << 13))
-    for x, state in ((75, "On"), (175, "Off")):
-        box = {"Subtype": named("Widget"), "FT": named("Btn"), "AS": named(state)}
-        file.annotate(rect=(x, 686, x + 12, 698), **box)
-    assert file.read().text == "Country: Germany\nCode: ****\n[x] Yes\t[ ] No"
-
-
-@pytest.mark.parametrize("kind", ["Stamp", "FreeText", "Widget", "Watermark"])
-def test_letters_that_only_the_look_of_a_note_has_are_read(kind):
-    file = File(text("A page."))
-    look = stream("BT /F1 12 Tf 2 2 Td (DRAFT COPY) Tj ET", Subtype=named("Form"), Resources=file.resources)
-    file.annotate(Subtype=named(kind), AP=dictionary(N=file.writer._add_object(look)))
-    document = file.read()
-    assert document.text == "A page. DRAFT COPY"
-    assert "page 1" in document.warnings[0]
-
-
-def test_a_broken_note_costs_itself_only():
-    file = File(text("Name:"))
-    field(file, TextStringObject("Ann"), 720)
-    file.annotate(rect=(1, 2), Subtype=named("FreeText"), Contents=TextStringObject("x"))
-    file.annotate(Subtype=named("Square"), Contents=TextStringObject("Ask Ann."))
-    document = file.read()
-    assert document.text == "Name: Ann"
-    assert document.warnings[1:] == (
-        "Notes or fields on page 1 are damaged and were left out.",
-        "Comments on page 1 were left out.",
-    )
-
-
-def test_notes_are_read_and_comments_are_named():
-    file = File(text("The meeting is on Monday."), text("Two."))
-    file.annotate(
-        rect=(72, 650, 300, 690), Subtype=named("FreeText"), Contents=TextStringObject("Moved to Thursday.")
-    )
-    file.annotate(1, Subtype=named("Text"), Contents=TextStringObject("Ask Ann."))
-    document = file.read()
-    assert document.text == "The meeting is on Monday.\n\nMoved to Thursday.\n\nTwo."
-    assert document.warnings == ("Notes typed on page 1 were read.", "Comments on page 2 were left out.")
-
-
-def test_forms_in_xfa_and_attached_files_are_named():
-    file = File(text("Please wait."))
-    file.writer.root_object[named("AcroForm")] = dictionary(XFA=TextStringObject("x"))
-    file.writer.add_attachment("a.txt", b"inside")
-    warnings = " ".join(file.read().warnings)
-    assert "XFA" in warnings
-    assert "attached" in warnings
-
-
-def test_turned_text_and_forms_are_read_and_a_form_in_itself_ends():
-    file = File(
-        text("Upright.") + "BT /F1 12 Tf 0 1 -1 0 30 100 Tm (On the margin.) Tj ET q 1 0 0 1 0 -60 cm /Fm1 Do Q"
-    )
-    form = stream(text("In a form.") + "/Fm1 Do", Subtype=named("Form"), Resources=file.resources)
-    file.objects[named("Fm1")] = file.writer._add_object(form)
-    assert file.read().text == "Upright.\n\nIn a form.\n\nOn the margin."
-
-
-def test_drawn_letters_are_measured_in_their_own_unit():
-    glyphs = {letter: stream("50 0 0 0 50 50 d1") for letter in "abc"}
-    file = File("BT /F3 12 Tf 72 720 Td (abc) Tj ET " + text((92, 720, "next")))
-    file.resources["/Font"][named("F3")] = file.writer._add_object(
-        dictionary(
-            Type=named("Font"), Subtype=named("Type3"), FirstChar=NumberObject(97), LastChar=NumberObject(99),
-            FontMatrix=ArrayObject(map(FloatObject, (0.01, 0, 0, 0.01, 0, 0))),
-            FontBBox=ArrayObject(map(NumberObject, (0, 0, 50, 50))),
-            Widths=ArrayObject([NumberObject(50)] * 3),
-            CharProcs=dictionary(**{name: file.writer._add_object(glyph) for name, glyph in glyphs.items()}),
-            Encoding=dictionary(Differences=ArrayObject([NumberObject(97), *map(named, "abc")])),
-        )
-    )  # fmt: skip
-    assert file.read().text == "abc next"
-
-
-def test_text_of_a_missing_font_and_of_forms_too_deep_is_named():
-    document = File(text("Seen.") + text("Not seen.", font="F9", y=600)).read()
-    assert document.text == "Seen."
-    assert document.warnings == ("Text on page 1 is in a font that the file does not have and was left out.",)
-    file = File(text("Seen.") + "/Fm0 Do")
-    for depth in range(14):
-        form = stream(f"/Fm{depth + 1} Do " + text("Deep.", y=400), Subtype=named("Form"), Resources=file.resources)
-        file.objects[named(f"Fm{depth}")] = file.writer._add_object(form)
-    document = file.read()
-    assert "Seen." in document.text
-    assert ["Drawings on page 1 are too many" in warning for warning in document.warnings] == [True]
-
-
-def test_what_stands_for_a_glyph_is_read():
-    glyph = "/Span << /ActualText (ff) >> BDC (\\350) Tj (\\350) Tj EMC"
-    page = f"BT /F1 12 Tf 72 720 Td (Shut o) Tj {glyph} ( the valve.) Tj ET"
-    assert File(page).read().text == "Shut off the valve."
 
 
 @pytest.mark.parametrize(

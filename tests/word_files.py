@@ -1,5 +1,6 @@
 """Word documents of a few lines of WordprocessingML, for tests."""
 
+from kveraser_core.documents.formats import parse
 from tests.hostile.docx_files import TYPES, archive
 
 PREFIXES = {
@@ -43,3 +44,12 @@ def run(text, properties=""):
 
 def paragraph(text, properties=""):
     return f"<w:p><w:pPr>{properties}</w:pPr>{run(text)}</w:p>"
+
+
+def text(body, **parts):
+    """What is read of a DOCX with this body."""
+    return parse(packed(word_with(body, **parts)), "a.docx").text
+
+
+def warnings(body, **parts):
+    return parse(packed(word_with(body, **parts)), "a.docx").warnings

@@ -19,8 +19,8 @@ from tests.browser.driving import (
     upload,
 )
 from tests.browser.serving import until
+from tests.pdf_files import File, text
 from tests.test_documents import pdf
-from tests.test_pdf import File, text
 
 pytestmark = pytest.mark.browser
 
