@@ -62,6 +62,15 @@ class Asking:
             yield {self.parts.question: ""}
         yield {self.parts.conversation: conversation(workspace)}
 
+    def evidence(self, key: str | None, request: gr.Request) -> Update:
+        """Look for the passages that the newest answer may rest on."""
+        workspace = self.store.get(key)
+        for turn in list(workspace.turns)[-1:]:
+            if turn.answer and turn.evidence is None:
+                edited = [edit.characters for edit in turn.edits]
+                turn.evidence = workspace.evidence.find(turn.question, turn.text, edited)
+        return {self.parts.conversation: conversation(workspace)}
+
     def stop(self, key: str | None, request: gr.Request) -> None:
         """Stop the answer that is streaming."""
         if workspace := self.store.find(key):

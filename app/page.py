@@ -113,7 +113,7 @@ class Page:
             [p.key, asked.question, asked.method, asked.follow_up],
             [asked.conversation, asked.question],
             **quiet,
-        )
+        ).success(spoken(asking.evidence), p.key, asked.conversation, **quiet)
         asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)
         asked.conversation.clear(spoken(asking.clear), p.key, asked.conversation, **quiet)
         asked.conversation.suggest(_suggested, None, asked.question, **quiet)

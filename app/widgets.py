@@ -111,7 +111,7 @@ def conversation(workspace: Workspace) -> dict[str, Any]:
     """The conversation's data."""
     now = workspace.edits
     return {
-        "turns": [_turn(turn, turn.edits != now) for turn in workspace.turns],
+        "turns": [_turn(turn, turn.edits != now) | _evidence(workspace, turn) for turn in workspace.turns],
         "questions": workspace.questions,
     }
 
@@ -134,6 +134,19 @@ def _turn(turn: AskedTurn, stale: bool) -> dict[str, Any]:
             "rate": turn.answer.decode_tokens_per_s,
         }
     return shown
+
+
+def _evidence(workspace: Workspace, turn: AskedTurn) -> dict[str, Any]:
+    """Where an answer may come from: passages with their pages, and the answer's words that stand nowhere."""
+    if turn.evidence is None:
+        return {}
+    document = workspace.session.document
+    passages = [
+        span_data(document.text, passage.span)
+        | {"page": document.page_at(passage.span.start) if document.page_count > 1 else None}
+        for passage in turn.evidence.passages
+    ]
+    return {"evidence": passages, "absent": turn.evidence.absent}
 
 
 def cards(

@@ -45,7 +45,7 @@ def sampling(tokens: int, most: int) -> Sampling:
     """Greedy decoding of at most `tokens` tokens. Raises `TooMuchAsked` beyond `most`."""
     if tokens > most:
         raise TooMuchAsked("e_too_many_tokens", n=f"{tokens:,}", most=f"{most:,}")
-    return Sampling(max_tokens=tokens)
+    return Sampling(max_tokens=tokens, loops=False)
 
 
 def question_of(text: str) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from app.turns import Turns
+from kveraser_core.documents.similar.evidence import Evidence, EvidenceFinder
 from kveraser_core.documents.similar.finder import SimilarFinder
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.answers import Answer
@@ -20,7 +21,8 @@ TURNS, COMPARISONS = 200, 50
 class AskedTurn:
     """A question, what was edited when it was asked, and its answer, which may still be coming.
 
-    `place` is the question's place in the line and how many wait, while it waits. An answer that was cut off has
+    `evidence` is looked for once the answer is there. `place` is the question's place in the line and how many wait,
+    while it waits. An answer that was cut off has
     no `answer`, and `stopped` is the key of the text that says why.
     """
 
@@ -29,6 +31,7 @@ class AskedTurn:
     edits: tuple[EditedSpan, ...] = ()
     text: str = ""
     answer: Answer | None = None
+    evidence: Evidence | None = None
     stopped: str = ""
     place: tuple[int, int] | None = None
 
@@ -81,6 +84,7 @@ class Workspace:
 
     def __post_init__(self) -> None:
         self.similar = SimilarFinder(self.session.document.text)
+        self.evidence = EvidenceFinder(self.session.document.text)
 
     @property
     def edits(self) -> tuple[EditedSpan, ...]:

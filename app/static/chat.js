@@ -29,6 +29,18 @@ function drawTurn(turn, log) {
     for (const text of turn.edits) make('div', 'quote', text.length > 300 ? `${text.slice(0, 299)}…` : text, then);
   }
   if (turn.answer) copyButton(turn.answer, meta);
+  if (turn.evidence) drawEvidence(turn, box);
+}
+
+// Passages that the answer may rest on; a press shows one in the document.
+function drawEvidence({ evidence, absent }, box) {
+  const list = make('div', 'evidence', undefined, box);
+  make('span', 'meta', say(evidence.length ? 'rests_on' : 'nothing_says_so'), list);
+  for (const { start, end, text, page } of evidence) {
+    const short = text.length > 160 ? `${text.slice(0, 159)}…` : text;
+    button('passage', page ? `${say('page_number', { page })} ${short}` : short, list, () => showPassage(start, end));
+  }
+  if (absent.length) make('span', 'meta', say('absent_words', { words: absent.join(', ') }), list);
 }
 
 // Only the text of what is coming changes: its Stop button must stay the one that is being pressed.

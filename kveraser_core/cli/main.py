@@ -184,7 +184,7 @@ def _answers_options(command: argparse.ArgumentParser) -> None:
     add("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
     _articles_option(command)
     add("--n", type=int, default=200, metavar="N", help="questions (default 200)")
-    add("--long", action="store_true", help="let answers go on after their first sentence")
+    add("--brief", action="store_true", help="end answers after their first sentence")
     add("--seed", type=int, default=0, metavar="N")
     add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
 
@@ -265,7 +265,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--top-p", type=float, default=1.0, metavar="P")
     add("--seed", type=int, default=0, metavar="N", help="of sampling, above temperature 0")
     add("--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT (repeatable)")
-    add("--long", action="store_true", help="let an answer go on after its first sentence")
+    add("--brief", action="store_true", help="end an answer after its first sentence")
     add("--evidence", action="store_true", help="show the passages that an answer may rest on")
     add("--json", action="store_true", help="print one JSON object")
 

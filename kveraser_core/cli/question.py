@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         tuple(options.stop),
         options.seed,
         loops=False,
-        brief=not options.long,
+        brief=options.brief,
     )
     document = load(options)
     found = [FoundPassage.of(document.text, *wanted) for wanted in wanted_edits(options)]

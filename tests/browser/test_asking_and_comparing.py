@@ -42,6 +42,28 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
 
 
 @pytest.mark.packaged
+def test_under_an_answer_stand_the_passages_that_it_may_rest_on(page: Page):
+    paste(page, TEXT)
+    ask(page, QUESTION, "none")
+    passages = page.locator("#conversation .evidence .passage")
+    expect(passages.filter(has_text="30 copper coins")).to_have_count(1)
+    first = passages.first
+    first.focus()
+    page.keyboard.press("Enter")
+    lit = "[...(CSS.highlights.get('current') || [])].map(String).join()"
+    assert page.evaluate(lit) == first.text_content()
+    erase(page, "The toll today", "before noon.")
+    ask(page, QUESTION, "full_recompute")
+    newest = page.locator("#conversation .turn").last
+    expect(newest.locator(".evidence")).to_have_count(1)
+    expect(newest.locator(".passage").filter(has_text="30 copper coins")).to_have_count(0)
+    ask(page, "Who won the World Cup of 1998?", "none")
+    expect(page.locator("#conversation .turn").last.locator(".evidence")).to_contain_text(
+        "Nothing in the document says so."
+    )
+
+
+@pytest.mark.packaged
 def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page):
     paste(page, TEXT)
     page.locator("#question textarea").fill("Repeat the whole document word by word, all of it, twice.")
