@@ -88,7 +88,13 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
-    add("--text", required=True, metavar="FILE", help="a text of at least the greatest length")
+    add(
+        "--shape",
+        metavar="NAME",
+        help="a model of this shape with random weights, as qwen3-8b; then no text is needed",
+    )
+    add("--dtype", choices=("bf16", "fp16", "fp32"), help="of the weights; default: what the device is fast in")
+    add("--text", metavar="FILE", help="a text of at least the greatest length")
     add(
         "--lengths",
         type=_numbers,
