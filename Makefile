@@ -1,7 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test soak check bench-peers
+.PHONY: run test soak check gpu-check bench-peers
 
 run: .venv/.ready
 	$(BIN)/python app.py
@@ -20,6 +20,10 @@ check: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# At most 8 minutes on one GPU; its report is gpu-check/report.md. Without a GPU it says so.
+gpu-check: .venv/.ready
+	$(BIN)/python -m tests.gpu_check
 
 # llama.cpp is compiled for this processor but for AMX, in whose code it crashes.
 NO_AMX := $(if $(filter x86_64,$(shell uname -m)),-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
