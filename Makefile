@@ -25,12 +25,16 @@ check: .venv/.ready
 gpu-check: .venv/.ready
 	$(BIN)/python -m tests.gpu_check
 
-# llama.cpp is compiled for this processor but for AMX, in whose code it crashes.
+# A prebuilt llama.cpp knows AVX2 and no more, so that it would be slow on CPUs with AVX-512; elsewhere it is tried first.
+# Else it is compiled for this processor but for AMX, in whose code it crashes.
 NO_AMX := $(if $(filter x86_64,$(shell uname -m)),-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+PEERS := $(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-peers.txt
+LOADS := $(BIN)/python -c "import llama_cpp; llama_cpp.llama_backend_init()"
 
 bench-peers: .venv/.ready
-	CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" nice -n 10 \
-		$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-peers.txt
+	$(LOADS) || { ! grep -qs avx512f /proc/cpuinfo && $(PEERS) --only-binary :all: && $(LOADS); } || \
+		CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" nice -n 10 \
+		$(PEERS) --no-binary llama-cpp-python --force-reinstall
 
 .venv/.ready: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -308,7 +308,8 @@ def test_transformers_answers_as_full_recompute_does(tokenizer, model_folder, id
 
 
 def test_peers_are_chosen_by_name():
-    assert chosen_peers(["all"]) == ["transformers", "llama.cpp", "llama.cpp_shift", "llama.cpp_fastest"]
+    llama = ["llama.cpp", "llama.cpp_no_flash", "llama.cpp_shift", "llama.cpp_fastest"]
+    assert chosen_peers(["all"]) == ["transformers", *llama]
     assert chosen_peers(["none"]) == []
     assert chosen_peers(["llama.cpp"]) == ["llama.cpp"]
     with pytest.raises(UnknownPeer, match="no peer 'vllm'"):

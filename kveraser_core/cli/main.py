@@ -108,8 +108,8 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         type=_names,
         default=["transformers"],
         metavar="A,B",
-        help="transformers (default), llama.cpp, llama.cpp_shift, llama.cpp_fastest, all or none; "
-        "`make bench-peers` installs llama.cpp",
+        help="transformers (default), llama.cpp, llama.cpp_no_flash, llama.cpp_shift, llama.cpp_fastest, all or "
+        "none; `make bench-peers` installs llama.cpp",
     )
     add("--peer-lengths", type=_numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
     add("--spans", type=_numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
