@@ -1,7 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test coverage soak check bench-peers
+.PHONY: run test coverage soak check gpu-check bench-peers
 
 run: .venv/.ready
 	$(BIN)/python app.py
@@ -27,12 +27,20 @@ check: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# llama.cpp is compiled for this processor but for AMX, in whose code it crashes.
+# At most 8 minutes on one GPU; its report is gpu-check/report.md. Without a GPU it says so.
+gpu-check: .venv/.ready
+	$(BIN)/python -m tests.gpu_check
+
+# A prebuilt llama.cpp knows AVX2 and no more, so that it would be slow on CPUs with AVX-512; elsewhere it is tried first.
+# Else it is compiled for this processor but for AMX, in whose code it crashes.
 NO_AMX := $(if $(filter x86_64,$(shell uname -m)),-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+PEERS := $(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-peers.txt
+LOADS := $(BIN)/python -c "import llama_cpp; llama_cpp.llama_backend_init()"
 
 bench-peers: .venv/.ready
-	CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" nice -n 10 \
-		$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r requirements-peers.txt
+	$(LOADS) || { ! grep -qs avx512f /proc/cpuinfo && $(PEERS) --only-binary :all: && $(LOADS); } || \
+		CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" nice -n 10 \
+		$(PEERS) --no-binary llama-cpp-python --force-reinstall
 
 .venv/.ready: requirements.txt
 	$(PYTHON) -m venv .venv

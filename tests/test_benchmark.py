@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from matplotlib.axes import Axes
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from kveraser_core.benchmark import machine
 from kveraser_core.benchmark.cells import measure
@@ -19,6 +20,7 @@ from kveraser_core.benchmark.peers import MissingPeer, UnknownPeer, chosen_peers
 from kveraser_core.benchmark.peers.dynamic_cache import DynamicCachePeer
 from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
+from kveraser_core.benchmark.shapes import SHAPES
 from kveraser_core.benchmark.speeds import measure_speeds
 from kveraser_core.benchmark.summary import Place, Summary
 from kveraser_core.cli import bench as command
@@ -306,7 +308,8 @@ def test_transformers_answers_as_full_recompute_does(tokenizer, model_folder, id
 
 
 def test_peers_are_chosen_by_name():
-    assert chosen_peers(["all"]) == ["transformers", "llama.cpp", "llama.cpp_shift", "llama.cpp_fastest"]
+    llama = ["llama.cpp", "llama.cpp_no_flash", "llama.cpp_shift", "llama.cpp_fastest"]
+    assert chosen_peers(["all"]) == ["transformers", *llama]
     assert chosen_peers(["none"]) == []
     assert chosen_peers(["llama.cpp"]) == ["llama.cpp"]
     with pytest.raises(UnknownPeer, match="no peer 'vllm'"):
@@ -381,6 +384,46 @@ def test_bench_from_the_command_line(model_folder, save_adapter, tmp_path, capsy
     (out / command.RESULTS).write_text("".join(json.dumps(row) + "\n" for row in [first | {"cores": 99}, *rest]))
     assert main(arguments) == 2
     assert "results with another cores (99, now " in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.packaged
+def test_a_shape_is_measured_without_a_text(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(command, "measure_speeds", lambda *sizes: SPEEDS)
+    tiny = SHAPES["qwen3-0.6b"] | {"hidden_size": 32, "num_hidden_layers": 2, "head_dim": 16, "vocab_size": 49152}
+    monkeypatch.setitem(SHAPES, "tiny", tiny)
+    arguments = ["bench", "--shape", "tiny", "--device", "cpu", "--dtype", "fp32", "--even-if-busy"]
+    arguments += ["--lengths", "300", "--repeats", "1", "--readings", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    measured = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert {"kveraser_lookahead", "kveraser_repair", "full_recompute", "transformers"} <= {
+        row["member"] for row in measured if row["what"] == "run"
+    }
+    assert measured[0]["model"] == "tiny, random weights"
+    assert measured[0]["dtype"] == "float32"
+    assert main([*arguments, "--model", "x"]) == 2
+    assert "leave out --model" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_shape_has_the_sizes_of_its_model(monkeypatch):
+    """Weights by hand, of what the models' cards say: 8.19 and 1.24 billion, 134.5 million."""
+    counts = {"qwen3-8b": 8.19e9, "llama-3.2-1b": 1.236e9, "smollm2-135m": 134.5e6, "qwen2.5-0.5b": 494e6}
+    for name, weights in counts.items():
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**SHAPES[name]))
+        assert abs(model.num_parameters() / weights - 1) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--shape", "qwen9"], "There is no shape 'qwen9': use one of smollm2-135m, "),
+        ([], "give --text FILE, or --shape NAME"),
+    ],
+)
+def test_what_is_no_shape_and_no_text(arguments, said, tmp_path, capsys):
+    assert main(["bench", *arguments, "--even-if-busy", "--out", str(tmp_path)]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.packaged

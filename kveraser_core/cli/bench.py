@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers.utils.logging import disable_progress_bar
 
 from kveraser_core.benchmark.cells import measure
@@ -20,6 +21,7 @@ from kveraser_core.benchmark.ours import FRESH, Ours
 from kveraser_core.benchmark.peers import chosen_peers, load_peers
 from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
+from kveraser_core.benchmark.shapes import random_ids, shaped
 from kveraser_core.benchmark.speeds import measure_speeds
 from kveraser_core.documents import load_document
 from kveraser_core.errors import KVEraserError
@@ -29,6 +31,7 @@ from kveraser_core.model.packaged import MODEL_NAME
 from kveraser_core.model.provenance import check_same, provenance
 
 RESULTS = "results.jsonl"
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 _PREPARE_TOKENS = 2048
 _CONVERT = "from kveraser_core.model.packaged import packaged_model; packaged_model()"
 
@@ -39,16 +42,24 @@ def run(options: argparse.Namespace) -> None:
         refuse_when_busy()
     disable_progress_bar()
     names = chosen_peers(options.peers)
-    backbone = Backbone.load(options.model, options.eraser, options.device)
+    if options.shape and (options.model or options.eraser or options.conversion):
+        raise KVEraserError(
+            "A shape has a model and an eraser of its own: leave out --model, --eraser, --conversion."
+        )
+    if not options.shape and not options.text:
+        raise KVEraserError("There is nothing to read: give --text FILE, or --shape NAME.")
+    backbone = _backbone(options)
     machine = provenance(backbone, seed=None) | describe(backbone.device, backbone.model.dtype)
     results = _results(Path(options.out), machine)
-    if not results.find("load"):
+    if not results.find("load") and not options.shape:
         results.add(what="load", seconds=_load_seconds(options))
     if options.conversion and not results.find("conversion"):
         results.add(what="conversion", seconds=_conversion_seconds(backbone))
     methods = usable_methods(backbone, [name for name in options.methods if name != FRESH])
     ours = Ours(backbone, [*methods, FRESH] if {"all", FRESH} & set(options.methods) else methods)
-    document_ids = backbone.tokenize(load_document(options.text).text)[0]
+    longest = max(options.lengths, default=0)
+    read = backbone.tokenize(load_document(options.text).text)[0] if options.text else None
+    document_ids = random_ids(backbone, longest) if read is None else read
     ids = [*ours.prompt.head_ids, *document_ids]
     lengths = options.peer_lengths or options.lengths
     readings = options.repeats if options.readings is None else options.readings
@@ -85,10 +96,17 @@ def _results(out: Path, machine: dict[str, Any]) -> Results:
     return results
 
 
+def _backbone(options: argparse.Namespace) -> Backbone:
+    dtype = DTYPES[options.dtype] if options.dtype else None
+    if options.shape:
+        return shaped(options.shape, options.device, dtype)
+    return Backbone.load(options.model, options.eraser, options.device, dtype)
+
+
 def _load_seconds(options: argparse.Namespace) -> float:
     """Loading the model and its eraser, its files in the system's cache by now."""
     started = time.perf_counter()
-    Backbone.load(options.model, options.eraser, options.device)
+    _backbone(options)
     return time.perf_counter() - started
 
 

@@ -96,7 +96,13 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     _model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
-    add("--text", required=True, metavar="FILE", help="a text of at least the greatest length")
+    add(
+        "--shape",
+        metavar="NAME",
+        help="a model of this shape with random weights, as qwen3-8b; then no text is needed",
+    )
+    add("--dtype", choices=("bf16", "fp16", "fp32"), help="of the weights; default: what the device is fast in")
+    add("--text", metavar="FILE", help="a text of at least the greatest length")
     add(
         "--lengths",
         type=_numbers,
@@ -110,8 +116,8 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
         type=_names,
         default=["transformers"],
         metavar="A,B",
-        help="transformers (default), llama.cpp, llama.cpp_shift, llama.cpp_fastest, all or none; "
-        "`make bench-peers` installs llama.cpp",
+        help="transformers (default), llama.cpp, llama.cpp_no_flash, llama.cpp_shift, llama.cpp_fastest, all or "
+        "none; `make bench-peers` installs llama.cpp",
     )
     add("--peer-lengths", type=_numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
     add("--spans", type=_numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")

@@ -96,7 +96,11 @@ class Backbone:
         Raises `AdapterError`, and the eraser is what it was.
         """
         with self.lock:
-            eraser = load_adapter(self.model, source)
+            self.use_eraser(load_adapter(self.model, source))
+
+    def use_eraser(self, eraser: Adapter) -> None:
+        """Make `eraser`, which is one on this model, the eraser."""
+        with self.lock:
             self.engine.use_eraser(eraser)
             self.eraser = eraser
 

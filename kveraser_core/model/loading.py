@@ -62,7 +62,7 @@ def load_files(
         check_supported(config, name)
         _check_sizes(config)
     with loading(name, "its config.json and its weights do not fit each other"):
-        _check_room(config, name, dtype, Path(path) if local else None)
+        check_room(config, name, dtype, Path(path) if local else None)
     with loading(name, "its tokenizer cannot be read"):
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local, trust_remote_code=False)
         added = tokenizer.added_tokens_decoder
@@ -127,7 +127,7 @@ def _check_sizes(config: PretrainedConfig) -> None:
         raise ValueError(f"{heads} attention heads cannot share {kv_heads} keys and values")
 
 
-def _check_room(config: PretrainedConfig, name: str, dtype: torch.dtype, folder: Path | None) -> None:
+def check_room(config: PretrainedConfig, name: str, dtype: torch.dtype, folder: Path | None) -> None:
     """Raise before memory is taken for more weights than the folder's files, or this machine, can hold."""
     width, heads = config.hidden_size, config.num_attention_heads
     dim = getattr(config, "head_dim", None) or width // heads

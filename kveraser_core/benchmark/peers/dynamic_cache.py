@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import transformers
 from torch import Tensor
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from kveraser_core.benchmark.contender import DECODED, QUESTION, Contender, Sample
 from kveraser_core.benchmark.limits import Block, ModelSize, StepWork
@@ -33,13 +33,9 @@ class DynamicCachePeer(Contender):
 
     def __init__(self, backbone: Backbone) -> None:
         self.device = backbone.device
-        self.model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            backbone.model.config._name_or_path,
-            dtype=backbone.model.dtype,
-            attn_implementation="sdpa",
-            device_map={"": backbone.device},
-            local_files_only=True,
-        ).eval()
+        weights = {id(tensor): tensor for tensor in (*backbone.model.parameters(), *backbone.model.buffers())}
+        self.model: PreTrainedModel = copy.deepcopy(backbone.model, weights)  # which are not copied
+        self.model.set_attn_implementation("sdpa")
         self.size = ModelSize.of(backbone)
         self.question_ids = Prompt(backbone).question_ids(QUESTION)
         self.chunk = _CHUNKS[0]

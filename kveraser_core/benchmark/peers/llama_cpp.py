@@ -13,6 +13,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from kveraser_core.benchmark.contender import DECODED, HEADROOM, QUESTION, Contender, Sample
 from kveraser_core.benchmark.peers import LLAMA_CPP_SHIFT
 from kveraser_core.benchmark.peers.llama_runtime import Runtime, Settings, requantised
@@ -26,15 +28,27 @@ _UBATCHES = (256, 512)
 
 
 class LlamaCppPeer(Contender):
-    """Prefix reuse and context shift in one llama.cpp context; `formats` are tried beside the file's own."""
+    """Prefix reuse and context shift in one llama.cpp context; `formats` are tried beside the file's own.
+
+    With `flash_attention` or without it; where that is `None` in the way that is faster in all.
+    """
 
     same_weights = False
 
-    def __init__(self, backbone: Backbone, program: str, ways: Sequence[str], formats: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        program: str,
+        ways: Sequence[str],
+        formats: Sequence[str] = (),
+        flash_attention: bool | None = True,
+    ) -> None:
         self.program = program
         self.ways = ways
         self.formats = formats
-        self.settings = Settings(packaged_gguf(), flash_attention=True, ubatch=512)
+        self.flash_attention = flash_attention
+        threads = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+        self.settings = Settings(packaged_gguf(), flash_attention is not False, ubatch=512, threads=threads)
         self.question_ids = Prompt(backbone).question_ids(QUESTION)
         self.ids: list[int] = []
         self._runtime: Runtime | None = None
@@ -48,10 +62,13 @@ class LlamaCppPeer(Contender):
         half = ids[: len(ids) // 2]
         self._choose([replace(self.settings, file=file) for file in files], half)
         self._choose([replace(self.settings, ubatch=size) for size in _UBATCHES], half)
-        self._choose([replace(self.settings, flash_attention=on) for on in (True, False)], ids)
+        every = {self.settings.threads, os.cpu_count() or 1}
+        self._choose([replace(self.settings, threads=count) for count in every], half)
+        if self.flash_attention is None:
+            self._choose([replace(self.settings, flash_attention=on) for on in (True, False)], ids)
         return (
             f"{self.program}: llama-cpp-python {version('llama-cpp-python')}, {self.settings.file.name}, "
-            f"{os.cpu_count()} threads, flash attention {'on' if self.settings.flash_attention else 'off'}, "
+            f"{self.settings.threads} threads, flash attention {'on' if self.settings.flash_attention else 'off'}, "
             f"ubatch {self.settings.ubatch}"
         )
 

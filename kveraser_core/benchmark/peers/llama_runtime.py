@@ -4,7 +4,6 @@ A thin layer over the low-level functions of llama-cpp-python; sequence 0 is the
 """
 
 import ctypes
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +31,23 @@ llama_cpp.llama_backend_init()
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides llama.cpp's speed: the file's format, flash attention and the tokens computed at once."""
+    """What decides llama.cpp's speed: the file's format, flash attention, the tokens computed at once, threads."""
 
     file: Path
     flash_attention: bool
     ubatch: int
+    threads: int
 
 
 class Runtime:
-    """A model loaded with `settings` and a cache of `capacity` tokens, on all cores."""
+    """A model loaded with `settings` and a cache of `capacity` tokens."""
 
     def __init__(self, settings: Settings, capacity: int) -> None:
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = capacity
         parameters.n_batch = _BATCH
         parameters.n_ubatch = settings.ubatch
-        parameters.n_threads = parameters.n_threads_batch = os.cpu_count() or 1
+        parameters.n_threads = parameters.n_threads_batch = settings.threads
         parameters.flash_attn_type = (
             llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
             if settings.flash_attention
