@@ -62,7 +62,8 @@ class ExactCache:
 
     def want(self, spans: Spans) -> None:
         """Make the cache that is exact without `spans`: what is to be made, until others are named."""
-        if self._target and self._target.spans == spans:
+        target = self._target
+        if target and (target.spans, target.context_tokens) == (spans, len(self._context.ids)):
             return
         self._target = Target.of(self._context.ids, spans, self._context.backbone) if spans else None
         self._error = None
@@ -104,7 +105,7 @@ class ExactCache:
     def edited(
         self,
         spans: Spans,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Callable[[int, int], object] = lambda done, total: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> EditedCache:
         """The cache that is exact without `spans`; what is missing of it is made in this thread.
@@ -126,7 +127,7 @@ class ExactCache:
 
         return EditedCache(self._filled, REFERENCE, self._filled.memory_bytes, release=release)
 
-    def _finish(self, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> None:
+    def _finish(self, progress: Callable[[int, int], object], cancelled: Callable[[], bool]) -> None:
         self._hurried = True
         try:
             with self._filling:

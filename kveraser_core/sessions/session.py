@@ -16,7 +16,7 @@ from kveraser_core.methods import REFERENCE, get_method, usable
 from kveraser_core.methods.plan import kept_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate
-from kveraser_core.model.prompts import Turn
+from kveraser_core.model.prompts import Role, Turn
 from kveraser_core.sessions.active_edit import ActiveEdit
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.comparison import compared
@@ -26,6 +26,7 @@ from kveraser_core.sessions.erased_spans import ErasedSpan, SlotMap
 from kveraser_core.sessions.exactness import NotExact
 from kveraser_core.sessions.history import Spans
 from kveraser_core.sessions.questions import fitted, tokens_of
+from kveraser_core.sessions.segments import ContextSegment, check_room
 from kveraser_core.sessions.window import check_fits
 
 
@@ -38,8 +39,7 @@ class DocumentSession(EditedContext):
 
     def __init__(self, context: Context, document: Document, token_map: TokenMap, exact_soon: bool = True) -> None:
         super().__init__(context, exact_soon)
-        self.document = document
-        self._map = SlotMap(document, token_map, context.document_start)
+        self._map = SlotMap.of(document, token_map, context.document_start)
 
     @classmethod
     def load(
@@ -59,6 +59,38 @@ class DocumentSession(EditedContext):
         return cls(read_context(backbone, document_ids, progress, cancelled), document, token_map, exact_soon)
 
     @property
+    def document(self) -> Document:
+        """The document, with the text of what was appended at its end: spans are in its characters."""
+        return self._map.document
+
+    @property
+    def segments(self) -> tuple[ContextSegment, ...]:
+        """The parts of `document`: what was loaded, and what was appended, in order."""
+        return self._map.segments
+
+    def append(
+        self,
+        text: str,
+        role: Role = "document",
+        name: str = "",
+        progress: Callable[[int, int], object] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> ContextSegment:
+        """Prefill `text` after what is there, as a segment that can be erased like anything else.
+
+        Raises `NoRoomToAppend` and `Cancelled`; nothing is appended then. `progress` as in `load`.
+        """
+        with self._lock.held():
+            ids, token_map = self.backbone.tokenize(text)
+            between = self._context.prompt.before(role, self.segments[-1].role)
+            check_room(name or role, len(ids), self._context.headroom - len(between))
+            self._release()
+            self._context.append([*between, *ids], progress, cancelled)
+            self._map = self._map.with_segment(name or role, role, text, len(between), token_map)
+            self._exact.want(self._history.spans)
+            return self.segments[-1]
+
+    @property
     def spans(self) -> list[ErasedSpan]:
         """What is erased, in the order of the document."""
         return [self._map.erased(slots) for slots in self._history.spans]
@@ -73,7 +105,8 @@ class DocumentSession(EditedContext):
 
         Raises `QuestionError`.
         """
-        return tokens_of(question, history, self._context.prompt, self._context.headroom)
+        context = self._context
+        return tokens_of(question, history, context.prompt, self.segments[-1].role, context.headroom)
 
     @contextmanager
     def cache(self, method: str | None = None) -> Iterator[EditableCache]:
@@ -139,9 +172,8 @@ class DocumentSession(EditedContext):
     def restore(self, span: Span) -> None:
         """Bring back the erased passages that touch the character span. Raises `SpanError`."""
         with self._lock.held():
-            (slots,) = self._map.slots([span])
-            others = [span for span in self._history.spans if span.end <= slots.start or span.start >= slots.end]
-            self._change(tuple(others))
+            touched = self._map.slots([span])
+            self._change(tuple(erased for erased in self._history.spans if not any(map(erased.touches, touched))))
 
     def restore_all(self) -> None:
         """Bring back everything."""
