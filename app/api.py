@@ -3,56 +3,50 @@
 A span is given by its text, the passage, or by `start` and `end` in characters (code points) of the document.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
+from app.api_documents import NOBODY, DocumentEndpoints
 from app.argument import Argument
-from app.endpoints import Endpoint, UploadedFile, event_of
+from app.endpoints import Endpoint, event_of
 from app.events import spoken
 from app.examples import EXAMPLES
 from app.export import FORMATS, exported
 from app.jobs import Job
-from app.results import as_answer, as_erased, as_similar, cut_off
+from app.results import as_answer, as_erased, as_exactness, as_similar, cut_off
 from app.store import SessionStore
 from app.texts import PageError
 from app.turns import Turns
-from app.uploads import read_upload
 from app.work import (
     ANSWER_TOKENS,
     COMPARED_TOKENS,
     answer,
     compare,
     find_similar,
-    load,
     new_text_of,
     question_of,
     sampling,
 )
-from app.workspace import AskedTurn, Comparison, PrefillTime
-from kveraser_core.documents import Document, read_document
+from app.workspace import AskedTurn, Comparison
+from kveraser_core.documents import Document
 from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, check_span
 from kveraser_core.methods import METHODS, default_method, usable
 from kveraser_core.model.backbone import Backbone
+from kveraser_core.sessions.exactness import check_exact
 from kveraser_core.sessions.passages import FoundPassage
 
-_TITLE = 200
-"""Characters of a title that are kept."""
-NOBODY = gr.Request()
-"""Stands for the request where Gradio, which gives it, is not there."""
 
-
-class Api:
+class Api(DocumentEndpoints):
     """The endpoints, over the same store and the same turns as the page."""
 
     def __init__(self, backbone: Backbone, store: SessionStore, turns: Turns) -> None:
-        self.backbone, self.store, self.turns = backbone, store, turns
+        super().__init__(backbone, store, turns)
         self._searches = Turns()  # beside the model
         methods = (
             self.load, self.load_file, self.erase, self.replace, self.undo, self.ask, self.compare, self.export,
-            self.similar,
+            self.similar, self.exactness, self.append, self.segments,
         )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
@@ -73,48 +67,6 @@ class Api:
                     api_name=name,
                     api_description=endpoint.description,
                 )
-
-    def load_file(
-        self, file: UploadedFile, password: str = "", encoding: str = "", request: gr.Request = NOBODY
-    ) -> dict[str, Any]:
-        """Prefill a document from an uploaded file and keep it in memory.
-
-        Args:
-            file: the path that POST /gradio_api/upload returned for a document (PDF, Word, HTML, e-mail, text, ...)
-            password: of an encrypted PDF, else empty
-            encoding: of a text or HTML file, if it is not what it is taken for, else empty
-        Returns:
-            the session id, which the other tools want, with the document's title, pages, characters and tokens, and a
-            sentence for each part of the file that was not read
-        """
-        return self._keep(
-            lambda: read_document(*read_upload(file), password=password or None, encoding=encoding or None), request
-        )
-
-    def load(self, text: str, title: str = "text", request: gr.Request = NOBODY) -> dict[str, Any]:
-        """Prefill a document, given as text, and keep it in memory.
-
-        Args:
-            text: the document's text
-            title: what to call it
-        Returns:
-            the session id, which the other tools want, with the document's title, pages, characters and tokens, and a
-            sentence for each part of the file that was not read
-        """
-        return self._keep(lambda: read_document(text.encode("utf-8", "replace"), title[:_TITLE]), request)
-
-    def _keep(self, parse: Callable[[], Document], request: gr.Request) -> dict[str, Any]:
-        with Job(self.turns, request) as job:
-            document = parse()
-            key, workspace = load(job, self.backbone, self.store, document, PrefillTime())
-        return {
-            "session": key,
-            "title": document.title,
-            "warnings": document.warnings,
-            "pages": document.page_count,
-            "characters": len(document.text),
-            "tokens": workspace.session.tokens,
-        }
 
     def erase(
         self,
@@ -137,7 +89,7 @@ class Api:
             whole_words: leave the passage where it is only a part of a longer word or number
         Returns:
             what is erased now, after rounding out to whole tokens, the seconds it took, and for a text how often it
-            was found, what was erased besides, and passages close to it that were not erased
+            was found, what was erased besides, and passages close to it that were not erased; and the exactness
         """
         return self.replace(session, "", passage, start, end, method, whole_words, request)
 
@@ -173,7 +125,7 @@ class Api:
             found = FoundPassage.of(kept.document.text, passage, whole_words, new) if passage else None
             spans = found.spans if found else _spans(kept.document, passage, start, end)
             seconds = kept.replace(spans, new, method or None)
-            said = {"erased": as_erased(kept), "seconds": seconds}
+            said = {"erased": as_erased(kept), "seconds": seconds} | as_exactness(kept)
             return said | {"passage": found.as_json(kept)} if found else said
 
     def undo(self, session: str, request: gr.Request = NOBODY) -> dict[str, Any]:
@@ -182,11 +134,12 @@ class Api:
         Args:
             session: the id that load gave
         Returns:
-            whether there was anything to take back, and what is erased now
+            whether there was anything to take back, what is erased now, and the exactness
         """
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             job.take(workspace)
-            return {"undone": workspace.session.undo(), "erased": as_erased(workspace.session)}
+            undone = workspace.session.undo()
+            return {"undone": undone, "erased": as_erased(workspace.session)} | as_exactness(workspace.session)
 
     def similar(
         self, session: str, passage: str = "", start: int = 0, end: int = 0, request: gr.Request = NOBODY
@@ -214,6 +167,7 @@ class Api:
         question: str,
         method: str = "",
         max_tokens: int = 256,
+        exact: bool = False,
         request: gr.Request = NOBODY,
     ) -> dict[str, Any]:
         """Ask about a document, as if the erased passages had never been in it.
@@ -221,16 +175,19 @@ class Api:
         Args:
             session: the id that load gave
             question: what you want to know
-            method: an erase method, {default} if empty: {methods}
+            method: an erase method, {default} if empty and full_recompute once that is made: {methods}
             max_tokens: the longest answer, 1,024 at most
+            exact: wait until what is erased is recomputed, which makes the answer exact
         Returns:
             the answer, its timings in seconds, and in `ran` the erase method that really ran: full_recompute, which
-            is exact, where the whole suffix would have been recomputed anyway, and none where nothing is erased
+            is exact, where the whole suffix would have been recomputed anyway, and none where nothing is erased;
+            `exact` says whether it is what full recompute gives
         """
         wanted, asked = sampling(max_tokens, ANSWER_TOKENS), question_of(question)
+        check_exact(method or None, exact)
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
-            turn = AskedTurn(asked, method or workspace.session.default_method)
-            answer(job, workspace, turn, False, wanted)
+            turn = AskedTurn(asked, method or workspace.session.default_method, named=bool(method))
+            answer(job, workspace, turn, False, wanted, exact)
         if turn.text or turn.answer:
             workspace.turns.append(turn)
         return as_answer(turn.answer or cut_off(turn))

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from app.document_view import shown
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
-from app.widgets import conversation
-from app.work import answer, question_of, sampling
-from app.workspace import AskedTurn
+from app.widgets import conversation, painted, segments, status
+from app.work import answer, question_of, remember, sampling
+from app.workspace import AskedTurn, Workspace
 from kveraser_core.errors import KVEraserError
 
 MAX_TOKENS = 256
@@ -22,22 +23,31 @@ class Asking:
     """The events of asking."""
 
     def __init__(self, store: SessionStore, turns: Turns, parts: Parts) -> None:
-        self.store, self.turns, self.parts = store, turns, parts.asking
+        self.store, self.turns, self.page, self.parts = store, turns, parts, parts.asking
 
     def ask(
-        self, key: str | None, question: str, method: str, follow_up: bool, request: gr.Request
+        self, key: str | None, question: str, method: str, follow_up: bool, keep: bool, request: gr.Request
     ) -> Iterator[Update]:
-        """Answer a question, streaming; the question box is emptied once the answer begins."""
+        """Answer a question, streaming; the question box is emptied once the answer begins.
+
+        With `keep` the question and its answer become a part of the context.
+        """
         owner = request.session_hash if request else None
         workspace = self.store.get(key, owner)
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
-        turn = AskedTurn(question_of(question), method, workspace.edits)
-        wanted = sampling(MAX_TOKENS, MAX_TOKENS)
+        named = method != workspace.session.default_method
+        turn = AskedTurn(question_of(question), method, workspace.edits, named=named)
+        wanted, failed = sampling(MAX_TOKENS, MAX_TOKENS), list[KVEraserError]()
 
         def work(job: Job) -> None:
             with self.store.using(key):
                 answer(job, workspace, turn, follow_up, wanted)
+                if keep and turn.answer and turn.text:
+                    try:
+                        remember(job, workspace, turn)
+                    except KVEraserError as error:  # the answer stays
+                        failed.append(error)
 
         watched = Watched(self.turns, request, work)
         workspace.turns.append(turn)
@@ -60,7 +70,16 @@ class Asking:
             turn.place = None
         if turn.text and not emptied:
             yield {self.parts.question: ""}
-        yield {self.parts.conversation: conversation(workspace)}
+        yield {self.parts.conversation: conversation(workspace)} | (self._grown(workspace) if turn.remembered else {})
+        if failed:
+            raise failed[0]
+
+    def _grown(self, workspace: Workspace) -> Update:
+        return {
+            self.page.view: gr.HTML(**shown(workspace.session.document) | {"value": painted(workspace)}),
+            self.page.status: status(workspace.session.backbone, workspace),
+            self.page.segments: segments(workspace),
+        }
 
     def evidence(self, key: str | None, request: gr.Request) -> Update:
         """Look for the passages that the newest answer may rest on."""

@@ -11,11 +11,11 @@ from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import say
 from app.turns import Turns
-from app.widgets import conversation, edit_list, painted
+from app.widgets import conversation, edit_list, exactness, painted, segments
 from app.work import find_similar, new_text_of
 from app.workspace import Workspace
 from kveraser_core.documents.similar.finder import Similar
-from kveraser_core.documents.spans import Span
+from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.errors import KVEraserError
 
 _QUOTED = 160
@@ -51,6 +51,20 @@ class Erasing:
             seconds = session.replace([span], new_text)
             figures = {"ms": 1000 * seconds, "tokens": rounded.tokens, "method": session.default_method}
             return self._shown(workspace, "said_replaced", **figures)
+
+        yield from self._change(key, request, change)
+
+    def drop(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
+        """Erase a part of the context."""
+
+        def change(workspace: Workspace) -> Update:
+            session, number = workspace.session, (event._data or {}).get("number")
+            if type(number) is not int or not 0 < number < len(session.segments):
+                raise SpanError("This part is not in the context: choose one of the list.")
+            part = session.segments[number]
+            seconds = session.erase([part.characters])
+            figures = {"ms": 1000 * seconds, "tokens": part.tokens, "method": session.default_method}
+            return self._shown(workspace, "said_erased", **figures)
 
         yield from self._change(key, request, change)
 
@@ -163,8 +177,23 @@ class Erasing:
         return {
             self.parts.view: gr.HTML(value=painted(workspace)),
             self.parts.edits: edit_list(workspace, said, **figures),
+            self.parts.exactness: exactness(workspace),
+            self.parts.segments: segments(workspace),
             self.parts.asking.conversation: conversation(workspace),
         }
+
+    def poll(self, key: str | None, request: gr.Request) -> Update:
+        """How exact answers are by now; once they are, which answers were given before."""
+        workspace = self.store.find(key)
+        if workspace is None:
+            return {self.parts.exactness: {}}
+        now = exactness(workspace)
+        update: Update = {self.parts.exactness: now}
+        return (
+            update
+            if now.get("state") == "working"
+            else update | {self.parts.asking.conversation: conversation(workspace)}
+        )
 
 
 def _selected(workspace: Workspace, event: gr.EventData) -> Span:

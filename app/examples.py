@@ -4,6 +4,8 @@ from typing import Any
 
 EXAMPLES: dict[str, Any] = {
     "text": "The toll at the harbour is 30 coins. An old rule said 14 coins.",
+    "role": "tool",
+    "name": "tide table",
     "title": "harbour rules",
     "file": "/tmp/kveraser-uploads-x1y2z3/0a1b2c3d/harbour.pdf",  # noqa: S108
     "password": "",
@@ -18,5 +20,6 @@ EXAMPLES: dict[str, Any] = {
     "method": "local_repair:64",
     "methods": ["full_recompute", "local_repair:64", "none"],
     "max_tokens": 32,
+    "exact": True,
     "form": "md",
 }

@@ -10,7 +10,7 @@ from app.document_view import DocumentView
 from app.method_choice import MethodChoice, MethodChoices
 from app.samples import samples
 from app.texts import translated as _
-from app.widgets import Cards, Conversation, EditList, StatusBar, status
+from app.widgets import Cards, Conversation, EditList, Exactness, Segments, StatusBar, status
 from kveraser_core.methods import NONE, REFERENCE, default_method, usable
 from kveraser_core.model.backbone import Backbone
 
@@ -30,6 +30,7 @@ class OpeningParts:
 
     panel: gr.Accordion
     samples: dict[str, gr.Button]
+    add: gr.Checkbox
     file: gr.File
     password: gr.Textbox
     encoding: gr.Dropdown
@@ -53,6 +54,7 @@ class AskingParts:
     method: MethodChoice
     about_method: gr.Markdown
     follow_up: gr.Checkbox
+    remember: gr.Checkbox
     methods: MethodChoices
 
 
@@ -66,6 +68,8 @@ class Parts:
     opening: OpeningParts
     view: DocumentView
     edits: EditList
+    exactness: Exactness
+    segments: Segments
     asking: AskingParts
     cards: Cards
 
@@ -82,17 +86,20 @@ def lay_out(backbone: Backbone) -> Parts:
             view = DocumentView(elem_id="document")
         with gr.Column(elem_id="editing", elem_classes=["pane"]):
             edits = EditList({}, elem_id="edits")
+            exact = Exactness({}, elem_id="exactness")
+            parts = Segments({}, elem_id="segments")
         with gr.Column(elem_id="asking", elem_classes=["pane"]):
             asking = _asking(usable(backbone), default_method(backbone))
     with gr.Column(elem_id="comparing", elem_classes=["pane"]):
         cards = Cards({}, elem_id="cards")
-    return Parts(key, taken, bar, opening, view, edits, asking, cards)
+    return Parts(key, taken, bar, opening, view, edits, exact, parts, asking, cards)
 
 
 def _opening() -> OpeningParts:
     with gr.Accordion(_("open"), open=True, elem_id="open") as panel:
         with gr.Column(elem_id="samples"):
             buttons = {sample.file: gr.Button(sample.title, size="sm", min_width=90) for sample in samples()}
+        add = gr.Checkbox(False, label=_("add"), elem_id="add")
         file = gr.File(label=_("file"), show_label=False, type="filepath", height=124, elem_id="upload")
         password = gr.Textbox(label=_("password"), type="password", max_lines=1, visible=False, elem_id="password")
         encoding = gr.Dropdown(
@@ -107,7 +114,7 @@ def _opening() -> OpeningParts:
                 last = _page_number("last")
             read_pages = gr.Button(_("read_pages"), variant="primary", size="sm", elem_id="read-pages")
     return OpeningParts(
-        panel, buttons, file, password, encoding, text, read, picker, too_long, first, last, read_pages
+        panel, buttons, add, file, password, encoding, text, read, picker, too_long, first, last, read_pages
     )
 
 
@@ -126,6 +133,7 @@ def _asking(methods: list[str], default: str) -> AskingParts:
     method = MethodChoice(methods, value=default, label=_("method"), elem_id="method", filterable=False)
     about_method = gr.Markdown(_(f"m_{default}"), elem_id="about-method")
     follow_up = gr.Checkbox(True, label=_("follow_up"), elem_id="follow-up")
+    remember = gr.Checkbox(False, label=_("remember"), elem_id="remember")
     ticked = [default, REFERENCE, NONE]
     several = MethodChoices(methods, value=ticked, label=_("methods"), elem_id="methods")
-    return AskingParts(conversation, question, ask, compare, method, about_method, follow_up, several)
+    return AskingParts(conversation, question, ask, compare, method, about_method, follow_up, remember, several)

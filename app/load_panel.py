@@ -16,8 +16,8 @@ from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
 from app.uploads import read_upload
-from app.widgets import cards, conversation, edit_list, painted, status
-from app.work import load
+from app.widgets import cards, conversation, edit_list, exactness, painted, segments, status
+from app.work import append, load
 from app.workspace import PrefillTime, Workspace
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
 from kveraser_core.documents.search.finding import find_text
@@ -35,12 +35,14 @@ class Loading:
         self._jobs: dict[str, Job] = {}
         self._too_long = Shelf()
 
-    def file(self, key: str | None, path: str | None, password: str, request: gr.Request) -> Iterator[Update]:
-        """Load an uploaded file."""
-        yield from self.file_in(key, path, password, "", request)
+    def file(
+        self, key: str | None, path: str | None, password: str, add: bool, request: gr.Request
+    ) -> Iterator[Update]:
+        """Load an uploaded file, or `add` it to the document that is open."""
+        yield from self.file_in(key, path, password, "", add, request)
 
     def file_in(
-        self, key: str | None, path: str | None, password: str, encoding: str, request: gr.Request
+        self, key: str | None, path: str | None, password: str, encoding: str, add: bool, request: gr.Request
     ) -> Iterator[Update]:
         """Load it in an encoding that the user chose."""
         if not path:
@@ -50,17 +52,17 @@ class Loading:
             return read_document(*read_upload(str(path)), password=password or None, encoding=encoding or None)
 
         try:
-            yield from self._load(key, parse, request, encoding=encoding)
+            yield from self._load(key, parse, request, encoding=encoding, add=add)
         except EncryptedDocument:
             yield {self.parts.opening.password: gr.update(visible=True)}
             raise
 
-    def text(self, key: str | None, text: str, request: gr.Request) -> Iterator[Update]:
-        """Load pasted text."""
+    def text(self, key: str | None, text: str, add: bool, request: gr.Request) -> Iterator[Update]:
+        """Load pasted text, or `add` it to the document that is open."""
         if not text.strip():
             raise PageError(say(request, "e_no_text"))
         title = say(request, "pasted")
-        yield from self._load(key, lambda: read_document(text.encode("utf-8", "replace"), title), request)
+        yield from self._load(key, lambda: read_document(text.encode("utf-8", "replace"), title), request, add=add)
 
     def sample(self, sample: Sample) -> Callable[[str | None, gr.Request], Iterator[Update]]:
         """The handler that loads `sample`."""
@@ -114,6 +116,7 @@ class Loading:
         request: gr.Request,
         sample: Sample | None = None,
         encoding: str = "",
+        add: bool = False,
     ) -> Iterator[Update]:
         owner = request.session_hash or ""
         loading = _Loading()
@@ -123,7 +126,13 @@ class Loading:
                 raise PageError(say(request, "e_busy"))
             try:
                 loading.document = document = parse()
-                loading.kept = load(job, self.backbone, self.store, document, loading.time, owner)
+                if key and add and self.store.find(key):
+                    with self.store.using(key, owner) as workspace:
+                        job.take(workspace)
+                        append(job, workspace, document.text, "document", document.title)
+                        loading.kept = key, workspace
+                else:
+                    loading.kept = load(job, self.backbone, self.store, document, loading.time, owner)
             except DocumentTooLong:
                 loading.picker = self._picker(document, job, owner, request)
                 raise
@@ -175,6 +184,8 @@ class Loading:
             parts.view: gr.HTML(**view),
             parts.status: status(self.backbone, workspace),
             parts.edits: edit_list(workspace),
+            parts.exactness: exactness(workspace),
+            parts.segments: segments(workspace),
             parts.asking.conversation: conversation(workspace),
             parts.cards: cards(request, workspace),
             parts.opening.panel: gr.update(open=False),

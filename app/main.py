@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--memory", type=_megabytes, metavar="MB", help="for everybody's documents; default: half of what is free"
     )
+    parser.add_argument(
+        "--approximate", action="store_true", help="do not recompute edits in the background to make answers exact"
+    )
     options = parser.parse_args(arguments)
     try:
         _serve(options)
@@ -58,7 +61,7 @@ def _serve(options: argparse.Namespace) -> None:
         backbone = Backbone.load(options.model, options.eraser)
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, signal.default_int_handler)
-        store = SessionStore(options.memory or free_bytes(backbone.device) // 2)
+        store = SessionStore(options.memory or free_bytes(backbone.device) // 2, exact_soon=not options.approximate)
         serve(Page(backbone, store).blocks, store, listener, hosts, token)
 
 

@@ -69,17 +69,18 @@ class Page:
         quiet = hidden | {"show_progress": "hidden"}
 
         loading = Loading(self.backbone, self.store, turns, p)
-        everything: list[Block] = [p.key, p.view, p.status, p.edits, asked.conversation, p.cards, opening.panel]
+        edits: list[Block] = [p.view, p.edits, p.exactness, p.segments, asked.conversation]
+        everything: list[Block] = [p.key, p.status, p.cards, opening.panel, *edits]
         dialogue = [opening.password, opening.encoding, opening.picker, opening.too_long, opening.first, opening.last]
 
         def load(trigger: Callable[..., Any], handler: Callable[..., Any], *inputs: Block) -> None:
             started = trigger(spoken(handler), [p.key, *inputs], everything + dialogue, **quiet)
             started.then(None, p.key, None, js=_SAVE_KEY, **hidden)
 
-        load(opening.file.upload, loading.file, opening.file, opening.password)
-        load(opening.password.submit, loading.file, opening.file, opening.password)
-        load(opening.encoding.input, loading.file_in, opening.file, opening.password, opening.encoding)
-        load(opening.read.click, loading.text, opening.text)
+        load(opening.file.upload, loading.file, opening.file, opening.password, opening.add)
+        load(opening.password.submit, loading.file, opening.file, opening.password, opening.add)
+        load(opening.encoding.input, loading.file_in, opening.file, opening.password, opening.encoding, opening.add)
+        load(opening.read.click, loading.text, opening.text, opening.add)
         load(opening.read_pages.click, loading.pages, opening.first, opening.last)
         for sample in samples():
             load(opening.samples[sample.file].click, loading.sample(sample))
@@ -95,12 +96,14 @@ class Page:
             (p.view.erase, erasing.erase), (p.edits.erase, erasing.erase),
             (p.view.replace, erasing.replace),
             (p.view.restore, erasing.restore), (p.edits.restore, erasing.restore),
+            (p.segments.drop, erasing.drop),
             (p.edits.undo, erasing.undo), (p.edits.redo, erasing.redo),
             (p.edits.restoreall, erasing.restore_all),
         ):  # fmt: skip
-            done = trigger(spoken(handler), p.key, [p.view, p.edits, asked.conversation], **quiet)
+            done = trigger(spoken(handler), p.key, edits, **quiet)
             if handler in (erasing.erase, erasing.replace):
                 done.success(spoken(erasing.similar), [p.key, p.edits], p.edits, **quiet)
+        p.exactness.poll(spoken(erasing.poll), p.key, [p.exactness, asked.conversation], **quiet)
         p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
         p.view.askabout(spoken(erasing.ask_about), p.key, asked.question, **quiet).then(
             None, None, None, js=_FOCUS, **hidden
@@ -110,8 +113,8 @@ class Page:
         gr.on(
             [asked.ask.click, asked.question.submit],
             spoken(asking.ask),
-            [p.key, asked.question, asked.method, asked.follow_up],
-            [asked.conversation, asked.question],
+            [p.key, asked.question, asked.method, asked.follow_up, asked.remember],
+            [asked.conversation, asked.question, p.view, p.status, p.segments],
             **quiet,
         ).success(spoken(asking.evidence), p.key, asked.conversation, **quiet)
         asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)

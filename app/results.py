@@ -28,6 +28,20 @@ def as_erased(session: DocumentSession) -> list[dict[str, Any]]:
     ]
 
 
+def as_segments(session: DocumentSession) -> list[dict[str, Any]]:
+    """The parts of the context."""
+    return [
+        {"name": part.name, "role": part.role, "start": part.characters.start, "end": part.characters.end}
+        | {"tokens": part.tokens}
+        for part in session.segments
+    ]
+
+
+def as_exactness(session: DocumentSession) -> dict[str, Any]:
+    """How near the answers are to exact ones."""
+    return {"exactness": asdict(session.exactness)}
+
+
 def cut_off(turn: AskedTurn) -> Answer:
     """What there is of an answer that was cut off: it has no figures."""
     error = time_over() if turn.stopped == "time_over" else Stopped("e_stopped")

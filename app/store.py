@@ -48,11 +48,14 @@ class Room:
 class SessionStore:
     """Workspaces of at most `budget` bytes in all, and a few of each client; those unused for longest go first.
 
-    All go `idle_s` seconds after their last use, and `grace_s` seconds after their last tab was closed.
+    All go `idle_s` seconds after their last use, and `grace_s` seconds after their last tab was closed. With
+    `exact_soon` their edits are recomputed in the background, but not while no tab of theirs is open.
     """
 
-    def __init__(self, budget: int = 2 << 30, idle_s: float = 3600.0, grace_s: float = 60.0) -> None:
-        self.budget = budget
+    def __init__(
+        self, budget: int = 2 << 30, idle_s: float = 3600.0, grace_s: float = 60.0, exact_soon: bool = True
+    ) -> None:
+        self.budget, self.exact_soon = budget, exact_soon
         self._idle_s, self._grace_s = idle_s, grace_s
         self._rooms: dict[str, Room] = {}
         self._departed = Departed()
@@ -125,6 +128,7 @@ class SessionStore:
                 if not room.owners and room.workspace:
                     room.left = time.monotonic()
                     room.workspace.stop()
+                    room.workspace.exact_soon = False
 
     def sweep(self) -> None:
         """Free what nobody uses any more."""
@@ -139,7 +143,8 @@ class SessionStore:
         room.used = time.monotonic()
         if owner:
             room.owners.add(owner)
-            room.left = None
+            if room.left is not None:
+                room.left, room.workspace.exact_soon = None, self.exact_soon
         return room, room.workspace
 
     def _of(self, owner: str) -> list[Room]:
@@ -178,6 +183,8 @@ class SessionStore:
 
     def _drop(self, room: Room, reason: str) -> None:
         self._rooms.pop(room.key, None)
+        if room.workspace:
+            room.workspace.exact_soon = False
         self._departed.note(room.client, room.key, reason)
 
     def _sweep(self) -> None:

@@ -30,6 +30,18 @@ class EditList(Widget):
     scripts = ("edits",)
 
 
+class Exactness(Widget):
+    """Whether answers are approximate or exact, and how soon they will be. Event `poll` while they are not yet."""
+
+    scripts = ("exactness",)
+
+
+class Segments(Widget):
+    """The parts of the context, where there are several. Event `drop` with the `number` of the one to erase."""
+
+    scripts = ("segments",)
+
+
 class Conversation(Widget):
     """Questions and answers. Events `stop`, `clear`, and `suggest` with the `text` of a suggested question."""
 
@@ -96,6 +108,25 @@ def _edit(text: str, edit: EditedSpan) -> dict[str, Any]:
     return span_data(text, edit.characters) | {"tokens": edit.tokens, "new_text": edit.new_text}
 
 
+def exactness(workspace: Workspace) -> dict[str, Any]:
+    """The data of how exact answers are: nothing where nothing is erased."""
+    state = workspace.session.exactness
+    return {"state": state.state, "seconds": state.seconds, "reason": state.reason} if workspace.edits else {}
+
+
+def segments(workspace: Workspace) -> dict[str, Any]:
+    """The data of the parts of the context; nothing where the document is the only one."""
+    session = workspace.session
+    text, parts = session.document.text, session.segments
+    shown = [
+        {"name": part.name, "role": part.role, "tokens": part.tokens}
+        | dict(zip(("start", "end"), to_browser(text, [part.characters])[0], strict=True))
+        | {"erased": part.characters in workspace.edits}
+        for part in parts
+    ]
+    return {"parts": shown if len(parts) > 1 else []}
+
+
 def _found(text: str, found: Similar) -> dict[str, Any]:
     """`pieces` are its text in order, each with whether the erased passage has none of its words."""
     pieces, at = [], found.span.start
@@ -109,14 +140,17 @@ def _found(text: str, found: Similar) -> dict[str, Any]:
 
 def conversation(workspace: Workspace) -> dict[str, Any]:
     """The conversation's data."""
-    now = workspace.edits
+    now, exact = workspace.edits, workspace.session.exactness.state == "exact"
+    text = workspace.session.document.text
     return {
-        "turns": [_turn(turn, turn.edits != now) | _evidence(workspace, turn) for turn in workspace.turns],
+        "turns": [
+            _turn(turn, text, turn.edits != now, exact) | _evidence(workspace, turn) for turn in workspace.turns
+        ],
         "questions": workspace.questions,
     }
 
 
-def _turn(turn: AskedTurn, stale: bool) -> dict[str, Any]:
+def _turn(turn: AskedTurn, text: str, stale: bool, exact: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "question": turn.question,
         "method": turn.method,
@@ -126,12 +160,15 @@ def _turn(turn: AskedTurn, stale: bool) -> dict[str, Any]:
         "stopped": turn.stopped,
         "running": turn.answer is None and not turn.stopped,
         "place": turn.place,
+        "remembered": turn.remembered,
     }
     if turn.answer:
         shown |= {
             "ran": ran_instead(turn.method, turn.answer.ran),
             "ttft_ms": 1000 * turn.answer.ttft_s,
             "rate": turn.answer.decode_tokens_per_s,
+            "exact": turn.answer.exact,
+            "surpassed": exact and not turn.answer.exact and not stale,
         }
     return shown
 

@@ -17,7 +17,7 @@ from kveraser_core.documents.spans import Span
 from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
-from kveraser_core.model.prompts import Turn
+from kveraser_core.model.prompts import Role, Turn
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.memory import document_bytes
 from kveraser_core.sessions.session import DocumentSession
@@ -87,15 +87,18 @@ def load(
             if done < total:
                 time.leave_out(job.give_way())
 
-        session = DocumentSession.load(backbone, document, progress, lambda: job.stopped)
+        session = DocumentSession.load(backbone, document, progress, lambda: job.stopped, store.exact_soon)
         workspace = Workspace(session, time)
         return store.add(workspace, room), workspace
 
 
-def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wanted: Sampling) -> None:
+def answer(
+    job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wanted: Sampling, exact: bool = False
+) -> None:
     """Answer the question of `turn`, whose text grows as the answer comes; the turns before it go along if wanted.
 
-    Raises `UnknownMethod` and `MissingEraser` before it waits, `DocumentBusy`, and what the session raises.
+    An `exact` answer waits until what is erased is recomputed. Raises `UnknownMethod` and `MissingEraser` before it
+    waits, `DocumentBusy`, and what the session raises.
     """
     get_method(turn.method).check_eraser(workspace.session.backbone)
     with _stoppable(workspace.asking, job):
@@ -106,11 +109,20 @@ def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wan
             return
         turn.edits = workspace.edits
         history = earlier_turns(workspace) if follow_up else []
-        pieces = workspace.session.stream(turn.question, turn.method, history, wanted)
+        try:
+            if exact:
+                workspace.session.make_exact(
+                    lambda done, total: job.give_way(), lambda: job.stopped or job.time_is_over
+                )
+        except (Cancelled, Stopped):
+            turn.stopped = "time_over" if job.time_is_over else "stopped"
+            return
+        method = REFERENCE if exact else turn.method if turn.named else None
+        pieces = workspace.session.stream(turn.question, method, history, wanted)
         try:
             for piece in pieces:
                 if isinstance(piece, Answer):
-                    turn.answer, turn.text = piece, piece.text
+                    turn.answer, turn.text, turn.method = piece, piece.text, piece.method
                     return
                 turn.text += piece
                 if job.stopped:
@@ -124,6 +136,23 @@ def answer(job: Job, workspace: Workspace, turn: AskedTurn, follow_up: bool, wan
         finally:
             pieces.close()  # type: ignore[attr-defined]
             turn.stopped = turn.stopped or ("" if turn.answer else "stopped")
+
+
+def append(job: Job, workspace: Workspace, text: str, role: Role, name: str = "") -> None:
+    """Prefill `text` after what is in the context of `workspace`, which `job` has.
+
+    Raises `TooMuchAsked`, `NoRoomToAppend` and `Cancelled`.
+    """
+    if len(text) > CHARACTERS:
+        raise TooMuchAsked("e_too_many_characters", n=f"{len(text):,}", most=f"{CHARACTERS:,}")
+    workspace.append(text, role, name, lambda done, total: job.give_way(), lambda: job.stopped)
+
+
+def remember(job: Job, workspace: Workspace, turn: AskedTurn) -> None:
+    """Keep a question and its answer in the context. Raises as `append`."""
+    append(job, workspace, turn.question, "user", turn.question)
+    turn.remembered = True
+    append(job, workspace, turn.text, "assistant", turn.text)
 
 
 def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
@@ -187,7 +216,7 @@ def earlier_turns(workspace: Workspace) -> list[Turn]:
     return [
         Turn(turn.question, turn.text)
         for turn in workspace.turns
-        if turn.answer and turn.text and turn.edits == workspace.edits
+        if turn.answer and turn.text and turn.edits == workspace.edits and not turn.remembered
     ]
 
 

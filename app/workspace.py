@@ -3,12 +3,14 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.turns import Turns
 from kveraser_core.documents.similar.evidence import Evidence, EvidenceFinder
 from kveraser_core.documents.similar.finder import SimilarFinder
 from kveraser_core.documents.spans import Span
+from kveraser_core.model.prompts import Role
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.edited_spans import EditedSpan
 from kveraser_core.sessions.session import DocumentSession
@@ -21,9 +23,10 @@ TURNS, COMPARISONS = 200, 50
 class AskedTurn:
     """A question, what was edited when it was asked, and its answer, which may still be coming.
 
-    `evidence` is looked for once the answer is there. `place` is the question's place in the line and how many wait,
-    while it waits. An answer that was cut off has
-    no `answer`, and `stopped` is the key of the text that says why.
+    `named` is whether the method was chosen; else it is the one that is used where none is. `place` is the question's
+    place in the line and how many wait, while it waits. An answer that was cut off has no `answer`, and `stopped` is
+    the key of the text that says why. What is `remembered` is a part of the context. `evidence` is looked for once
+    the answer is there.
     """
 
     question: str
@@ -34,6 +37,8 @@ class AskedTurn:
     evidence: Evidence | None = None
     stopped: str = ""
     place: tuple[int, int] | None = None
+    named: bool = True
+    remembered: bool = False
 
 
 @dataclass
@@ -83,8 +88,7 @@ class Workspace:
     line: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
-        self.similar = SimilarFinder(self.session.document.text)
-        self.evidence = EvidenceFinder(self.session.document.text)
+        self._look_anew()
 
     @property
     def edits(self) -> tuple[EditedSpan, ...]:
@@ -95,6 +99,31 @@ class Workspace:
     def edited(self) -> list[Span]:
         """The characters that are erased or replaced now."""
         return [edit.characters for edit in self.session.spans]
+
+    def append(
+        self,
+        text: str,
+        role: Role,
+        name: str,
+        progress: Callable[[int, int], object] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prefill `text` after what is there. Raises as `DocumentSession.append`."""
+        self.session.append(text, role, name, progress, cancelled)
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        self.similar = SimilarFinder(self.session.document.text)
+        self.evidence = EvidenceFinder(self.session.document.text)
+
+    @property
+    def exact_soon(self) -> bool:
+        """Whether edits are recomputed in the background."""
+        return self.session.exact_soon
+
+    @exact_soon.setter
+    def exact_soon(self, soon: bool) -> None:
+        self.session.exact_soon = soon
 
     def stop(self) -> None:
         """Stop every answer and comparison that is under way."""

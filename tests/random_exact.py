@@ -25,6 +25,9 @@ METHODS = ["none", "mask", "delete_shift", "local_repair:5", "erratum", REFERENC
 SPANS = [Span(*pair) for pair in ((0, 30), (40, 60), (55, 90), (120, 124), (130, 240), (250, 251), (280, len(TEXT)))]
 
 
+APPENDED = {"user": "May boats enter at night?", "assistant": "They may.", "tool": "tide: 2 m", "document": TEXT[:40]}
+
+
 @dataclass
 class Model:
     """What is to be edited, by a model of its own: characters, not slots, each with what replaces its passage."""
@@ -69,14 +72,22 @@ def ranges(shown: EditedSpan) -> range:
 
 
 class Reference:
-    """Answers and exact states from a context that nothing is left in from the last time."""
+    """Answers and exact states from a context that nothing is left in from the last time, with `appended` texts."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, appended: tuple[str, ...] = ()) -> None:
+        self.appended, self.longer = appended, dict[str, Reference]()
         self.session = DocumentSession.load(backbone, Document(TEXT, "a"), exact_soon=False)
+        for role in appended:
+            self.session.append(APPENDED[role], role)
         self.cache = self.session._context.cache
         self.original = self.cache.slots(0, self.cache.length)
         self.answers: dict[tuple[tuple[Edit, ...], str], tuple[int, ...]] = {}
         self.states: dict[tuple[Edit, ...], list[torch.Tensor]] = {}
+
+    def with_appended(self, role: str) -> "Reference":
+        if role not in self.longer:
+            self.longer[role] = Reference(self.session.backbone, (*self.appended, role))
+        return self.longer[role]
 
     def answer(self, edits: tuple[Edit, ...], method: str) -> tuple[int, ...]:
         if (edits, method) not in self.answers:
@@ -111,6 +122,10 @@ class Sequence:
         self.session.backbone.lock._give_way = self.between
 
     def run(self, count: int) -> None:
+        first = self.dice.choice(SPANS)
+        (rounded,) = self.session.round_out([first])
+        self.session.mark([first])
+        self.model.change(frozenset(range(rounded.characters.start, rounded.characters.end)))
         for _ in range(count):
             self.one()
             self.check()
@@ -136,7 +151,7 @@ class Sequence:
         what = dice.choice(
             ["erase"] * 4 + ["replace", "replace", "mark", "undo", "undo", "redo", "redo", "restore", "restore_all"]
             + ["ask", "ask", "named"]
-            + ["compare", "stop", "cache", "switch", *waiting, *steps]
+            + ["append"] * 3 + ["compare", "stop", "cache", "switch", *waiting, *steps]
         )  # fmt: skip
         replaced = any(one.new_text for one in session.spans)
         if (self.depth and method == REFERENCE) or (replaced and method == "mask"):  # which only erases
@@ -203,6 +218,17 @@ class Sequence:
                     self.step()
             case "switch":
                 session.exact_soon = dice.random() < 0.8
+            case "append":
+                role = dice.choice(list(APPENDED))
+                if len(self.reference.appended) < 2 and not self.depth:
+                    segment = session.append(APPENDED[role], role)
+                    at = segment.characters
+                    assert session.document.text[at.start : at.end] == APPENDED[role]
+                    self.reference = self.reference.with_appended(role)
+                elif self.reference.appended:
+                    at = session.segments[-1].characters
+                    session.erase([at], method)
+                    model.change(model.erased | set(range(at.start, at.end)))
             case "step":
                 self.step()
 

@@ -27,7 +27,7 @@ from app.layout import lay_out
 from app.page import Page
 from app.samples import samples
 from app.store import SessionStore
-from app.texts import WORDS, ran_instead
+from app.texts import WORDS, PageError, ran_instead
 from app.turns import Turns
 from app.widgets import cards, conversation, differing, edit_list
 from app.work import earlier_turns
@@ -48,7 +48,9 @@ from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions import lock as session_lock
 from kveraser_core.sessions import session, window
 from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.exactness import NotExact
 from kveraser_core.sessions.questions import QuestionError
+from kveraser_core.sessions.segments import NoRoomToAppend
 from kveraser_core.sessions.session import DocumentSession
 
 ROOT = Path(__file__).parents[1]
@@ -184,9 +186,9 @@ def test_what_is_found_is_shown_in_pieces_that_say_what_differs(workspace):
     assert shown["missing"] == ("14",)
 
 
-def test_programs_are_told_which_words_differ(api, workspace, key):
+def test_programs_are_told_which_words_differ(api, workspace, key, monkeypatch):
     text = "The toll is 14 coins.\n\nShips pay at noon.\n\nThe toll is 30 coins."
-    workspace.session.document = Document(text, "harbour.txt")
+    monkeypatch.setattr(DocumentSession, "document", Document(text, "harbour.txt"))
     workspace.similar = SimilarFinder(text)
     (found,) = api.similar(key, "The toll is 14 coins.")
     start = text.index("The toll is 30")
@@ -279,7 +281,7 @@ def test_a_method_without_its_eraser_is_refused_in_the_cores_words(workspace, ap
         api.ask(key, "How much?", "kveraser")
     chosen = asking.parts.method.preprocess("kveraser")
     with pytest.raises(gr.Error, match="No eraser is loaded for tiny"):
-        list(spoken(asking.ask)(key, "How much?", chosen, True, None))
+        list(spoken(asking.ask)(key, "How much?", chosen, True, False, None))
     assert not workspace.turns
 
 
@@ -289,7 +291,7 @@ def test_an_answer_says_what_really_ran(workspace, api, asking, key, method):
     workspace.session.erase([Span(12, 20)])
     answer = api.ask(key, "How much?", method, 2)
     assert (answer["method"], answer["ran"]) == (method, "full_recompute")
-    list(asking.ask(key, "How much?", method, False, None))
+    list(asking.ask(key, "How much?", method, False, False, None))
     assert [turn["ran"] for turn in conversation(workspace)["turns"]] == [said, said]
     (compared,) = api.compare(key, "How much?", [method], 2)
     assert compared["ran"] == "full_recompute"
@@ -298,6 +300,90 @@ def test_an_answer_says_what_really_ran(workspace, api, asking, key, method):
     rows = csv.DictReader(io.StringIO(exported(workspace, "csv")))
     assert {row["ran"] for row in rows} == {"full_recompute"}
     assert exported(workspace, "md").count(WORDS["en"]["ran_full_recompute"]) == (3 if said else 0)
+
+
+def test_answers_become_exact_and_those_given_before_are_marked(workspace, api, sessions, key, llama, background):
+    erasing = Erasing(sessions, Turns(), Page(llama, sessions).parts)
+    assert api.erase(key, start=12, end=20)["exactness"]["state"] == "working"
+    assert not api.ask(key, "How much?", "mask", 2)["exact"]
+    update = erasing.poll(key, None)
+    assert update[erasing.parts.exactness]["state"] == "working"
+    assert erasing.parts.asking.conversation not in update
+    while background[0].step() != "done":
+        assert api.exactness(key)["state"] == "working"
+    update = erasing.poll(key, None)
+    assert update[erasing.parts.exactness]["state"] == api.exactness(key)["state"] == "exact"
+    (turn,) = update[erasing.parts.asking.conversation]["turns"]
+    assert (turn["exact"], turn["surpassed"], turn["method"]) == (False, True, "mask")
+    answer = api.ask(key, "How much?", max_tokens=2)
+    assert (answer["exact"], answer["method"]) == (True, "full_recompute")
+    assert [turn["surpassed"] for turn in conversation(workspace)["turns"]] == [True, False]
+    assert not api.ask(key, "How much?", "mask", 2)["exact"]
+
+
+def test_a_program_can_wait_for_an_exact_answer(workspace, api, key):
+    api.erase(key, start=12, end=20)
+    answer = api.ask(key, "How much?", max_tokens=2, exact=True)
+    assert (answer["exact"], answer["method"]) == (True, "full_recompute")
+    with pytest.raises(NotExact):
+        api.ask(key, "How much?", "mask", exact=True)
+
+
+def test_the_page_uses_the_exact_cache_unless_another_method_is_chosen(workspace, asking, key, background):
+    workspace.session.erase([Span(12, 20)])
+    workspace.session.make_exact()
+    for method, ran in ((workspace.session.default_method, "full_recompute"), ("mask", "mask")):
+        list(asking.ask(key, "How much?", method, False, False, None))
+        assert (workspace.turns[-1].method, workspace.turns[-1].answer.ran) == (ran, ran)
+
+
+def test_a_conversation_that_is_remembered_is_in_the_context_and_can_be_erased(workspace, asking, sessions, key):
+    erasing = Erasing(sessions, Turns(), Page(workspace.session.backbone, sessions).parts)
+    length = len(workspace.session.document.text)
+    *_, last = asking.ask(key, "How much?", "none", True, True, None)
+    (turn,) = workspace.turns
+    assert conversation(workspace)["turns"][0]["remembered"]
+    assert earlier_turns(workspace) == []
+    assert [part["role"] for part in last[asking.page.segments]["parts"]] == ["document", "user", "assistant"]
+    assert workspace.session.document.text[length:] == f"\n\nHow much?\n\n{turn.text}"
+    *_, update = erasing.drop(key, None, gr.EventData(None, {"number": 2}))
+    assert [span.text for span in workspace.session.spans] == [turn.text]
+    assert update[erasing.parts.segments]["parts"][2]["erased"]
+    for number in (0, 3, "1", None):
+        with pytest.raises(SpanError):
+            list(erasing.drop(key, None, gr.EventData(None, {"number": number})))
+
+
+def test_what_does_not_fit_is_answered_and_not_remembered(workspace, asking, key, monkeypatch):
+    monkeypatch.setattr("kveraser_core.sessions.segments.RESERVE", 10**6)
+    answers = []
+    with pytest.raises(NoRoomToAppend):
+        answers.extend(asking.ask(key, "How much?", "none", True, True, None))
+    assert workspace.turns[0].answer
+    assert not workspace.turns[0].remembered
+
+
+def test_a_program_appends_texts_and_erases_them(workspace, api, key):
+    parts = api.append(key, "The tide is 2 m high.", "tool", "tide")
+    assert parts == api.segments(key)
+    assert (parts[1]["name"], parts[1]["role"]) == ("tide", "tool")
+    (erased,) = api.erase(key, start=parts[1]["start"], end=parts[1]["end"])["erased"]
+    assert erased["text"] == "The tide is 2 m high."
+    with pytest.raises(PageError, match="no role king"):
+        api.append(key, "x", "king")
+
+
+def test_nothing_is_recomputed_for_a_tab_that_is_gone(workspace, sessions, background):
+    with sessions.room(1, "", "tab") as room:
+        key = sessions.add(workspace, room)
+    workspace.session.erase([Span(12, 20)])
+    sessions.leave("tab")
+    assert background[0].step() == "done"
+    assert workspace.session.exactness.state == "off"
+    sessions.get(key, "tab")  # it was a reload
+    while background[0].step() != "done":
+        pass
+    assert workspace.session.exactness.state == "exact"
 
 
 def test_with_nothing_erased_an_answer_says_that_nothing_was_done(workspace, api, key):
@@ -340,13 +426,13 @@ def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, asking,
 
     monkeypatch.setattr(workspace.session, "stream", spy)
     for follow_up in (True, False):
-        list(asking.ask(key, "Is that so?", "none", follow_up, None))
+        list(asking.ask(key, "Is that so?", "none", follow_up, False, None))
     assert taken == [["30 coins"], []]
     assert [turn.question for turn in workspace.turns] == ["How much?", "Is that so?", "Is that so?"]
 
 
 def test_a_question_that_does_not_fit_leaves_no_turn(workspace, asking, key):
-    updates = asking.ask(key, "why " * 2000, "none", True, None)
+    updates = asking.ask(key, "why " * 2000, "none", True, False, None)
     with pytest.raises(QuestionError, match="shorter"):
         list(updates)
     assert not workspace.turns

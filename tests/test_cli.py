@@ -25,7 +25,7 @@ KEYS_OF_ALL = {
 }
 KEYS = {
     "name", "answer", "erase_s", "question_prefill_s", "ttft_s", "decode_tokens_per_s", "tokens", "agreement", "kl",
-    "extra_bytes", "error", "ran",
+    "extra_bytes", "error", "ran", "exact",
 }  # fmt: skip
 
 
@@ -75,6 +75,27 @@ def test_compare_runs_every_method_that_there_is_an_eraser_for(run, save_adapter
     assert len(by_name) == 8
     assert by_name["full_recompute"]["kl"] == 0
     assert all(method["error"] is None for method in by_name.values())
+
+
+def test_an_exact_answer_is_that_of_full_recompute(run):
+    code, printed = run("ask", "--erase", OLD, "--exact", "--json")
+    (exact,) = json.loads(printed.out)["methods"]
+    assert code == 0
+    assert (exact["name"], exact["exact"]) == ("full_recompute", True)
+    code, printed = run("ask", "--erase", OLD, "--method", "full_recompute", "--json")
+    assert json.loads(printed.out)["methods"][0]["answer"] == exact["answer"]
+    code, printed = run("ask", "--erase", OLD, "--json")
+    assert not json.loads(printed.out)["methods"][0]["exact"]
+    code, printed = run("ask", "--erase", OLD, "--exact", "--method", "mask")
+    assert code == 2
+    assert "leave mask out" in printed.err
+
+
+def test_a_further_document_is_read_and_erased_from(run, tmp_path):
+    (tmp_path / "ferries.txt").write_text("Ferries are free.")
+    code, printed = run("ask", "--also", str(tmp_path / "ferries.txt"), "--erase", "Ferries are free.", "--json")
+    (span,) = json.loads(printed.out)["spans"]
+    assert (code, span["text"], span["start"]) == (0, "Ferries are free.", len(TEXT) + 2)
 
 
 def test_tables_for_people(run):

@@ -9,7 +9,19 @@ from tests.serving import Served
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 
-NAMES = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export"}
+NAMES = {
+    "load",
+    "load_file",
+    "erase",
+    "undo",
+    "similar",
+    "ask",
+    "compare",
+    "export",
+    "exactness",
+    "append",
+    "segments",
+}
 
 
 @pytest.fixture
@@ -44,7 +56,19 @@ def test_every_endpoint_is_described_with_an_example_of_each_argument(served: Se
 
 
 def test_the_examples_work_as_they_are_given(served: Served, examples):
-    for name in ("erase", "similar", "ask", "compare", "export", "undo", "load", "load_file"):
+    for name in (
+        "erase",
+        "similar",
+        "ask",
+        "compare",
+        "export",
+        "undo",
+        "load",
+        "load_file",
+        "exactness",
+        "append",
+        "segments",
+    ):
         well, said = served.call(name, *examples[name].values())
         assert well, (name, said)
         if name in ("ask", "compare"):  # they take long
@@ -137,13 +161,13 @@ def test_a_missing_or_unknown_argument_is_named(served: Served, examples):
         plain_sentence(joined.json["detail"], words)
 
 
-@pytest.mark.parametrize("length", [0, 1, 3, 5])
+@pytest.mark.parametrize("length", [0, 1, 4, 6])
 def test_too_few_or_too_many_arguments_are_counted(served: Served, examples, length: int):
     values = [*examples["ask"].values(), "more"][:length]
     well, said = served.call("ask", *values)
     assert not well
-    plain_sentence(said, ["ask takes 4 arguments", "session, question, method, max_tokens", f"{length} came"])
-    assert "ask takes 4 arguments" in served.event(4, values)
+    plain_sentence(said, ["ask takes 5 arguments", "session, question, method, max_tokens", f"{length} came"])
+    assert "ask takes 5 arguments" in served.event(4, values)
 
 
 def test_erasing_a_text_says_what_it_took_and_what_it_left(served: Served):
@@ -206,7 +230,7 @@ def test_the_page_gets_the_same_as_markup(served: Served):
         for number, event in served.blocks.fns.items()
         if event.api_visibility == "private" and "file" in event.name and event.fn
     )
-    assert "&#x27;" not in served.event(number, ["", None, ""])
+    assert "&#x27;" not in served.event(number, ["", None, "", False])
     from app.events import spoken
     from kveraser_core.documents.spans import SpanError
 

@@ -21,7 +21,10 @@ function drawTurn(turn, log) {
     const figures = { method: turn.method, ttft: number(turn.ttft_ms), rate: number(turn.rate || 0, 1) };
     make('span', 'figures', say(turn.rate ? 'line' : 'line_short', figures), meta);
     if (turn.ran) make('span', 'ran', say(turn.ran), meta);
+    else make('span', 'exactness', say(turn.exact ? 'exact' : 'approximate'), meta);
+    if (turn.surpassed) make('span', 'badge', say('surpassed'), meta);
   }
+  if (turn.remembered) make('span', 'remembered', say('remembered'), meta);
   if (turn.stopped) make('span', '', say(turn.stopped), meta);
   if (turn.edits.length) {
     const then = make('details', '', undefined, meta);

@@ -50,7 +50,6 @@ function drawText() {
   if (!blocks.length) make('div', 'empty', say('empty'), host);
   highlight('marks', marks);
   countPages(pages);
-  host.scrollTop = 0;
   search.value = '';
   find();
 }
@@ -161,8 +160,10 @@ function goTo(from, to) {
 function draw() {
   getSelection().removeAllRanges();
   if (props.doc !== drawn) {
+    const place = drawn && props.doc.startsWith(drawn) ? host.scrollTop : 0; // it may only have grown
     drawn = props.doc;
     drawText();
+    host.scrollTop = place;
   }
   paint();
 }

@@ -47,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         command.set_defaults(run=_question, command=name)
         _question_options(command)
+        if name == "ask":
+            command.add_argument(
+                "--exact", action="store_true", help="recompute all that comes after what is erased, and answer then"
+            )
     shown = commands.add_parser(
         "text",
         help="print the text of a document",
@@ -234,6 +238,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     _document_options(command)
     add = command.add_argument
     add("question", metavar="QUESTION")
+    add("--also", action="append", default=[], metavar="FILE", help="a further document after the first (repeatable)")
     add(
         "--erase",
         action="append",

@@ -14,11 +14,13 @@ from transformers.utils.logging import disable_progress_bar
 from kveraser_core.cli.text import load
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span
-from kveraser_core.methods import get_method, usable
+from kveraser_core.methods import REFERENCE, get_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.answers import FIGURES, Answer, figures
+from kveraser_core.sessions.exactness import check_exact
 from kveraser_core.sessions.passages import FoundPassage
+from kveraser_core.sessions.segments import GAP
 from kveraser_core.sessions.session import DocumentSession
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ def run(options: argparse.Namespace) -> None:
     """Answer as `options` say and print to standard output."""
     for name in options.method or ():
         get_method(name)
+    exact = options.command == "ask" and options.exact
+    for name in options.method or ():
+        check_exact(name, exact)
     sampling = Sampling(
         options.temperature,
         options.top_p,
@@ -39,12 +44,21 @@ def run(options: argparse.Namespace) -> None:
         brief=options.brief,
     )
     document = load(options)
-    found = [FoundPassage.of(document.text, *wanted) for wanted in wanted_edits(options)]
+    also = [load(argparse.Namespace(**vars(options) | {"file": file, "pages": None})) for file in options.also]
+    text = GAP.join(part.text for part in (document, *also))
+    found = [FoundPassage.of(text, *wanted) for wanted in wanted_edits(options)]
     session = read(options, document)
+    for further in also:
+        session.append(further.text, "document", further.title)
     mark(session, options, found)
     methods = options.method or (
         usable(session.backbone) if options.command == "compare" else [session.default_method]
     )
+    if exact:
+        with _progress() as bar:
+            task = bar.add_task("Recomputing", total=None)
+            session.make_exact(lambda done, total: bar.update(task, completed=done, total=total))
+        methods = [REFERENCE]
     if options.command == "ask" and len(methods) == 1:
         answers = [_stream(session, options.question, methods[0], sampling, shown=not options.json)]
     else:
@@ -88,6 +102,7 @@ def as_json(
             {
                 "name": answer.method,
                 "ran": answer.ran,
+                "exact": answer.exact,
                 "answer": answer.text if answer.error is None else None,
                 "erase_s": answer.erase_s,
                 "question_prefill_s": answer.question_prefill_s,
@@ -123,11 +138,18 @@ def read(options: argparse.Namespace, document: Document) -> DocumentSession:
     """The session of `document` on the model that `options` name, its progress on standard error."""
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with _progress() as bar:
         task = bar.add_task("Prefilling", total=None)
         return DocumentSession.load(
-            backbone, document, lambda done, total: bar.update(task, completed=done, total=total)
+            backbone,
+            document,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            exact_soon=False,  # the process ends with the answer
         )
+
+
+def _progress() -> Progress:
+    return Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def _stream(session: DocumentSession, question: str, method: str, sampling: Sampling, shown: bool) -> Answer:

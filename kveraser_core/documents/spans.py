@@ -25,6 +25,10 @@ class Span:
     def __len__(self) -> int:
         return self.end - self.start
 
+    def touches(self, other: "Span") -> bool:
+        """Whether both have something in common."""
+        return self.start < other.end and other.start < self.end
+
     def shifted(self, by: int) -> "Span":
         return Span(self.start + by, self.end + by)
 
@@ -51,6 +55,14 @@ class TokenMap:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def followed_by(self, gap: int, tokens: int, other: "TokenMap") -> "TokenMap":
+        """The map of this text, `gap` characters and `tokens` tokens that belong to no text, and another text."""
+        at, made = self.text_length + gap, TokenMap((), 0)
+        made.starts = [*self.starts, *[at] * tokens, *(start + at for start in other.starts)]
+        made.ends = [*self.ends, *[at] * tokens, *(end + at for end in other.ends)]
+        made.text_length = at + other.text_length
+        return made
 
     def to_tokens(self, characters: Span) -> Span:
         """The tokens that touch `characters`, and those that share a character with them."""

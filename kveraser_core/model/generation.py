@@ -73,7 +73,7 @@ def prefill(
     backbone: Backbone,
     token_ids: Sequence[int],
     cache: EditableCache,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> float:
     """Append `token_ids` to `cache`, `CHUNK` tokens at a time; the seconds that the model took.

@@ -27,6 +27,20 @@ class Context:
     cache: EditableCache
     seconds_a_token: float | None = None
 
+    def append(
+        self,
+        ids: Sequence[int],
+        progress: Callable[[int, int], object] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prefill `ids` after the context, where no edit is in force. Raises `Cancelled` and has appended nothing."""
+        try:
+            prefill(self.backbone, ids, self.cache, progress, cancelled)
+        except BaseException:
+            self.cache.truncate(len(self.ids))
+            raise
+        self.ids.extend(ids)
+
     @property
     def headroom(self) -> int:
         """How many tokens can be asked and answered after the context."""

@@ -48,7 +48,7 @@ class EditedContext:
 
     def make_exact(
         self,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Callable[[int, int], object] = lambda done, total: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wait until what is erased is recomputed exactly, and keep that. Raises `Cancelled`, and as `load`."""

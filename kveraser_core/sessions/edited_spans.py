@@ -1,12 +1,14 @@
 """Edits of a document in characters, for people, and in slots of its context, for the cache."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, SpanError, TokenMap, check_span, merge_spans, subtract_spans
 from kveraser_core.methods.edits import Edit, erasures
+from kveraser_core.model.prompts import Role
 from kveraser_core.sessions.context import Context
+from kveraser_core.sessions.segments import GAP, ContextSegment, cut
 from kveraser_core.sessions.window import check_room
 
 Edits = tuple[Edit, ...]
@@ -28,11 +30,29 @@ class EditedSpan:
 
 @dataclass(frozen=True)
 class SlotMap:
-    """A document and the tokens of it that a context has."""
+    """A document, in its segments, and the tokens of it that a context has."""
 
     context: Context
     document: Document
     token_map: TokenMap
+    segments: tuple[ContextSegment, ...]
+
+    @classmethod
+    def of(cls, context: Context, document: Document, token_map: TokenMap) -> "SlotMap":
+        """The map of a document that nothing was appended to."""
+        whole = ContextSegment(document.title, "document", Span(0, len(document.text)), len(token_map))
+        return cls(context, document, token_map, (whole,))
+
+    def with_segment(self, name: str, role: Role, text: str, between: int, token_map: TokenMap) -> "SlotMap":
+        """The map with `text` appended, after so many tokens `between` that belong to no text."""
+        grown = replace(self.document, text=self.document.text + GAP + text)
+        characters = Span(len(grown.text) - len(text), len(grown.text))
+        return SlotMap(
+            self.context,
+            grown,
+            self.token_map.followed_by(len(GAP), between, token_map),
+            (*self.segments, ContextSegment(name, role, characters, len(token_map))),
+        )
 
     def slots(self, spans: Iterable[Span]) -> list[Span]:
         """The slots of every token that touches one of the character spans. Raises `SpanError`."""
@@ -49,9 +69,12 @@ class SlotMap:
 
         Raises `SpanError` and `TooMuchText`.
         """
-        checked = self._checked(spans)
+        wanted = list(spans)
         if not text:
-            return self._with_erased(edits, checked)
+            return self._with_erased(edits, wanted)
+        checked = self._checked(wanted)
+        if len(checked) > len(wanted):
+            raise SpanError("A passage that is replaced lies in one part of the context: select text of one part.")
         made = self._with_replaced(edits, checked, text)
         check_room(made, self.context.headroom)
         return made
@@ -106,10 +129,14 @@ class SlotMap:
         return made
 
     def _checked(self, spans: Iterable[Span]) -> list[Span]:
-        checked = list(spans)
-        for span in checked:
+        """The spans, those that lie in several segments cut at what stands between them. Raises `SpanError`."""
+        wanted = list(spans)
+        for span in wanted:
             check_span(span, self.document.text)
-        return checked
+        within = list(cut(wanted, self.segments))
+        if wanted and not within:
+            raise SpanError("There is nothing to erase between two parts of the document: select some of its text.")
+        return within
 
     def _slots(self, span: Span) -> Span:
         return self.token_map.to_tokens(span).shifted(self.context.document_start)

@@ -62,7 +62,8 @@ class ExactCache:
 
     def want(self, edits: Edits) -> None:
         """Make the cache that is exact with `edits` made: what is to be made, until others are named."""
-        if self._target and self._target.edits == edits:
+        target = self._target
+        if target and (target.edits, target.context_tokens) == (edits, len(self._context.ids)):
             return
         self._target = Target.of(self._context.ids, edits, self._context.backbone) if edits else None
         self._error = None
@@ -104,7 +105,7 @@ class ExactCache:
     def edited(
         self,
         edits: Edits,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Callable[[int, int], object] = lambda done, total: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> EditedCache:
         """The cache that is exact with `edits` made; what is missing of it is made in this thread.
@@ -126,7 +127,7 @@ class ExactCache:
 
         return EditedCache(self._filled, REFERENCE, self._filled.memory_bytes, closed=True, release=release)
 
-    def _finish(self, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> None:
+    def _finish(self, progress: Callable[[int, int], object], cancelled: Callable[[], bool]) -> None:
         self._hurried = True
         try:
             with self._filling:

@@ -30,6 +30,7 @@ class Target:
     """The exact cache with `edits` made: the context's own slots up to `start`, and chunks after them."""
 
     edits: Edits
+    context_tokens: int
     start: int
     chunks: tuple[Chunk, ...]
 
@@ -44,7 +45,7 @@ class Target:
             slots = Span(end, end + len(segment.ids))
             hashed, end = _hash(hashed, segment.ids), slots.end
             made.append(Chunk(slots, segment.ids, hashed))
-        return cls(edits, start, tuple(made))
+        return cls(edits, len(ids), start, tuple(made))
 
     @property
     def length(self) -> int:

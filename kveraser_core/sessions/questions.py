@@ -6,18 +6,21 @@ from dataclasses import replace
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model.generation import Sampling
-from kveraser_core.model.prompts import Prompt, Turn
+from kveraser_core.model.prompts import Prompt, Role, Turn
 
 
 class QuestionError(KVEraserError):
     """A question that is empty or does not fit after the document."""
 
 
-def tokens_of(question: str, history: Sequence[Turn], prompt: Prompt, room: int) -> list[int]:
-    """The token ids of `question`, after earlier turns, for which there are `room` slots. Raises `QuestionError`."""
+def tokens_of(question: str, history: Sequence[Turn], prompt: Prompt, last: Role, room: int) -> list[int]:
+    """The token ids of `question`, after earlier turns, for which there are `room` slots.
+
+    The context ends with a text of the role `last`. Raises `QuestionError`.
+    """
     if not question.strip():
         raise QuestionError("The question is empty: type what you want to know.")
-    ids = prompt.question_ids(question.strip(), history)
+    ids = prompt.question_ids(question.strip(), history, last)
     if len(ids) >= room:
         raise QuestionError(
             f"The question with its earlier turns has {len(ids):,} tokens and there is room for "

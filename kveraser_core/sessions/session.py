@@ -16,7 +16,7 @@ from kveraser_core.methods import REFERENCE, get_method, usable
 from kveraser_core.methods.edits import Edit, edited_ids
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, generate
-from kveraser_core.model.prompts import Turn
+from kveraser_core.model.prompts import Role, Turn
 from kveraser_core.sessions.active_edit import ActiveEdit
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.comparison import compared
@@ -25,6 +25,7 @@ from kveraser_core.sessions.edited_context import EditedContext
 from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
 from kveraser_core.sessions.exactness import NotExact
 from kveraser_core.sessions.questions import fitted, tokens_of
+from kveraser_core.sessions.segments import ContextSegment, check_room
 from kveraser_core.sessions.window import check_fits
 
 
@@ -37,8 +38,7 @@ class DocumentSession(EditedContext):
 
     def __init__(self, context: Context, document: Document, token_map: TokenMap, exact_soon: bool = True) -> None:
         super().__init__(context, exact_soon)
-        self.document = document
-        self._map = SlotMap(context, document, token_map)
+        self._map = SlotMap.of(context, document, token_map)
 
     @classmethod
     def load(
@@ -58,6 +58,38 @@ class DocumentSession(EditedContext):
         return cls(read_context(backbone, document_ids, progress, cancelled), document, token_map, exact_soon)
 
     @property
+    def document(self) -> Document:
+        """The document, with the text of what was appended at its end: spans are in its characters."""
+        return self._map.document
+
+    @property
+    def segments(self) -> tuple[ContextSegment, ...]:
+        """The parts of `document`: what was loaded, and what was appended, in order."""
+        return self._map.segments
+
+    def append(
+        self,
+        text: str,
+        role: Role = "document",
+        name: str = "",
+        progress: Callable[[int, int], object] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> ContextSegment:
+        """Prefill `text` after what is there, as a segment that can be erased like anything else.
+
+        Raises `NoRoomToAppend` and `Cancelled`; nothing is appended then. `progress` as in `load`.
+        """
+        with self._lock.held():
+            ids, token_map = self.backbone.tokenize(text)
+            between = self._context.prompt.before(role, self.segments[-1].role)
+            check_room(name or role, len(ids), self._room - len(between))
+            self._release()
+            self._context.append([*between, *ids], progress, cancelled)
+            self._map = self._map.with_segment(name or role, role, text, len(between), token_map)
+            self._exact.want(self._history.edits)
+            return self.segments[-1]
+
+    @property
     def spans(self) -> list[EditedSpan]:
         """What is erased or replaced, in the order of the document."""
         return [self._map.shown(edit) for edit in self._history.edits]
@@ -72,8 +104,7 @@ class DocumentSession(EditedContext):
 
         Raises `QuestionError`.
         """
-        room = self._context.headroom - sum(edit.growth for edit in self._history.edits)
-        return tokens_of(question, history, self._context.prompt, room)
+        return tokens_of(question, history, self._context.prompt, self.segments[-1].role, self._room)
 
     @contextmanager
     def cache(self, method: str | None = None) -> Iterator[EditableCache]:
@@ -146,9 +177,9 @@ class DocumentSession(EditedContext):
     def restore(self, span: Span) -> None:
         """Bring back the edited passages that touch the character span. Raises `SpanError`."""
         with self._lock.held():
-            (slots,) = self._map.slots([span])
+            touched = self._map.slots([span])
             edits = self._history.edits
-            self._change(tuple(e for e in edits if e.span.end <= slots.start or e.span.start >= slots.end))
+            self._change(tuple(edit for edit in edits if not any(map(edit.span.touches, touched))))
 
     def restore_all(self) -> None:
         """Bring back everything."""
@@ -234,6 +265,11 @@ class DocumentSession(EditedContext):
                         yield answer
             finally:
                 self._release()
+
+    @property
+    def _room(self) -> int:
+        """Slots that are free after the context and what takes the place of edited passages."""
+        return self._context.headroom - sum(edit.growth for edit in self._history.edits)
 
     def _change(self, edits: Edits, method: str | None = None) -> float:
         if method:
