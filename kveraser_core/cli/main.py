@@ -1,4 +1,4 @@
-"""The command line: `python -m kveraser_core ask | compare | text | train | evaluate | bench`.
+"""The command line: `python -m kveraser_core ask | compare | report | text | train | evaluate | bench`.
 
 Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
 2 is something the user can put right, said in one sentence.
@@ -56,6 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     shown.set_defaults(run=_text)
     _document_options(shown)
     shown.add_argument("--json", action="store_true", help="print one JSON object")
+    report = commands.add_parser(
+        "report",
+        help="measure what is left of erased and replaced passages",
+        description="Measure what is left of erased and replaced passages, beside the document as it was, the exact "
+        "context and none. It takes about three times as long as prefilling the document.",
+    )
+    report.set_defaults(run=_report)
+    _report_options(report)
     train = commands.add_parser("train", help="train an eraser", description="Train an eraser, in two stages.")
     stages = train.add_subparsers(required=True, metavar="STAGE", dest="stage")
     first = stages.add_parser("pretrain", help="stage 1, on running text: erase a foreign chunk of it")
@@ -203,10 +211,8 @@ def _document_options(command: argparse.ArgumentParser) -> None:
     add("--encoding", metavar="NAME", help="the encoding of a text or HTML file, where it is taken for another")
 
 
-def _question_options(command: argparse.ArgumentParser) -> None:
-    _document_options(command)
+def _edit_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("question", metavar="QUESTION")
     add(
         "--erase",
         action="append",
@@ -231,6 +237,13 @@ def _question_options(command: argparse.ArgumentParser) -> None:
         metavar="A:B",
         help="erase the characters from A up to B (repeatable)",
     )
+
+
+def _question_options(command: argparse.ArgumentParser) -> None:
+    _document_options(command)
+    add = command.add_argument
+    add("question", metavar="QUESTION")
+    _edit_options(command)
     add(
         "--method",
         action="append",
@@ -245,6 +258,19 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="N", help="of sampling, above temperature 0")
     add("--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT (repeatable)")
     add("--json", action="store_true", help="print one JSON object")
+
+
+def _report_options(command: argparse.ArgumentParser) -> None:
+    _document_options(command)
+    _edit_options(command)
+    add = command.add_argument
+    add("--ask", action="append", default=[], metavar="QUESTION", help="a question to measure by (repeatable)")
+    add("--method", metavar="NAME", help="the erase method; default: the one that ask takes")
+    _model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--html", action="store_true", help="print one HTML page")
 
 
 def _range(separator: str, form: str) -> Callable[[str], tuple[int, int]]:
@@ -267,6 +293,12 @@ def _question(options: argparse.Namespace) -> None:
 
 def _text(options: argparse.Namespace) -> None:
     from kveraser_core.cli.text import run
+
+    run(options)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.report import run
 
     run(options)
 

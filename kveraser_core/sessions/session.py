@@ -26,6 +26,8 @@ from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
 from kveraser_core.sessions.history import History
 from kveraser_core.sessions.lock import SessionLock
 from kveraser_core.sessions.questions import fitting, tokens_of
+from kveraser_core.sessions.report import ErasureReport
+from kveraser_core.sessions.report_measure import Reporter
 from kveraser_core.sessions.scores import Scorer
 from kveraser_core.sessions.window import check_fits
 
@@ -265,6 +267,19 @@ class DocumentSession:
                         yield answer
             finally:
                 self._release()
+
+    def report(
+        self,
+        questions: Sequence[str] = (),
+        method: str | None = None,
+        command: str = "",
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> ErasureReport:
+        """What is left of what is edited, measured; `command` repeats it. Errors as of `Reporter.report`."""
+        with self._lock.held():
+            self._release()
+            edits, name = self._history.edits, method or self.default_method
+            return Reporter(self._map, edits, name, questions, progress).report(command)
 
     def _change(self, edits: Edits, method: str | None = None) -> float:
         if method:
