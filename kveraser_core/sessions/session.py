@@ -27,13 +27,9 @@ from kveraser_core.sessions.history import History
 from kveraser_core.sessions.lock import SessionLock
 from kveraser_core.sessions.questions import fitting, tokens_of
 from kveraser_core.sessions.report import ErasureReport
-from kveraser_core.sessions.report_measure import Reporter
+from kveraser_core.sessions.report_measure import Progress, Reporter
 from kveraser_core.sessions.scores import Scorer
 from kveraser_core.sessions.window import check_fits
-
-
-class NoCache(KVEraserError):
-    """A method whose cache does not stand for the tokens that are not erased."""
 
 
 class DocumentSession:
@@ -109,14 +105,8 @@ class DocumentSession:
         """
         name = method or self.default_method
         with self._lock.held():
-            edited = self._apply(name, self._history.edits).edited
-            cache, ids = self._context.cache, self.kept_ids
-            if not edited.closed:
-                raise NoCache(
-                    f"{name} leaves no cache of just what is not erased: name a method that erases and closes the "
-                    "gap, such as local_repair."
-                )
-            with cache.lent(ids) as lent, self._lock.resting():
+            self._apply(name, self._history.edits).check_closed()
+            with self._context.cache.lent(self.kept_ids) as lent, self._lock.resting():
                 yield lent
 
     @property
@@ -273,7 +263,7 @@ class DocumentSession:
         questions: Sequence[str] = (),
         method: str | None = None,
         command: str = "",
-        progress: Callable[[float], None] = lambda share: None,
+        progress: Progress = lambda share: None,
     ) -> ErasureReport:
         """What is left of what is edited, measured; `command` repeats it. Errors as of `Reporter.report`."""
         with self._lock.held():
