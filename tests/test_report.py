@@ -128,7 +128,7 @@ def test_a_report_that_is_stopped_leaves_the_document_as_it_was(session):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        session.report(progress=stop)
+        session.report(told=stop)
     session.restore_all()
     assert same(states(session), before)
 

@@ -27,6 +27,10 @@ _CHUNK = 200
 Progress = Callable[[float], None]
 
 
+def ignored(share: float) -> None:
+    """A `Progress` that nobody looks at."""
+
+
 class NothingToReport(KVEraserError):
     """A report on a document in which nothing is erased or replaced."""
 

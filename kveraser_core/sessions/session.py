@@ -27,7 +27,7 @@ from kveraser_core.sessions.history import History
 from kveraser_core.sessions.lock import SessionLock
 from kveraser_core.sessions.questions import fitting, tokens_of
 from kveraser_core.sessions.report import ErasureReport
-from kveraser_core.sessions.report_measure import Progress, Reporter
+from kveraser_core.sessions.report_measure import Progress, Reporter, ignored
 from kveraser_core.sessions.scores import Scorer
 from kveraser_core.sessions.window import check_fits
 
@@ -259,17 +259,13 @@ class DocumentSession:
                 self._release()
 
     def report(
-        self,
-        questions: Sequence[str] = (),
-        method: str | None = None,
-        command: str = "",
-        progress: Progress = lambda share: None,
+        self, questions: Sequence[str] = (), method: str | None = None, command: str = "", told: Progress = ignored
     ) -> ErasureReport:
-        """What is left of what is edited, measured; `command` repeats it. Errors as of `Reporter.report`."""
+        """What is left of what is edited, measured; `command` repeats it. Raises as `Reporter.report`."""
         with self._lock.held():
             self._release()
-            edits, name = self._history.edits, method or self.default_method
-            return Reporter(self._map, edits, name, questions, progress).report(command)
+            reporter = Reporter(self._map, self._history.edits, method or self.default_method, questions, told)
+            return reporter.report(command)
 
     def _change(self, edits: Edits, method: str | None = None) -> float:
         if method:
