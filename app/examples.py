@@ -16,6 +16,7 @@ EXAMPLES: dict[str, Any] = {
     "start": 37,
     "end": 63,
     "whole_words": True,
+    "questions": ["What is the toll at the harbour?"],
     "question": "What is the toll at the harbour?",
     "method": "local_repair:64",
     "methods": ["full_recompute", "local_repair:64", "none"],

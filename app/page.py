@@ -16,6 +16,7 @@ from app.events import spoken
 from app.export import FORMATS, exported
 from app.layout import Update, lay_out
 from app.load_panel import Loading
+from app.report_panel import Reporting
 from app.samples import samples
 from app.store import SessionStore
 from app.texts import PageError, say, translated
@@ -107,6 +108,12 @@ class Page:
         p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
         p.view.askabout(spoken(erasing.ask_about), p.key, asked.question, **quiet).then(
             None, None, None, js=_FOCUS, **hidden
+        )
+
+        reporting = Reporting(self.store, turns, p)
+        p.edits.report(spoken(reporting.report), p.key, p.edits, **quiet)
+        p.edits.takereport(spoken(reporting.take), p.key, p.taken, **quiet).success(
+            None, p.taken, None, js=_DOWNLOAD, **hidden
         )
 
         asking = Asking(self.store, turns, p)

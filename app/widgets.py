@@ -25,9 +25,12 @@ class StatusBar(Widget):
 
 
 class EditList(Widget):
-    """What is edited, and what else is about it. Events `undo`, `redo`, `restoreall`, `restore`, `erase`."""
+    """What is edited, what else is about it, and the report of what is left.
 
-    scripts = ("edits",)
+    Events `undo`, `redo`, `restoreall`, `restore`, `erase`, `report`, and `takereport` with the `form` to take away.
+    """
+
+    scripts = ("reporting", "edits")
 
 
 class Exactness(Widget):

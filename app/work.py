@@ -20,6 +20,8 @@ from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import Role, Turn
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.memory import document_bytes
+from kveraser_core.sessions.report import ErasureReport
+from kveraser_core.sessions.report_command import report_command
 from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import check_fits
 
@@ -181,6 +183,27 @@ def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Seq
                 job.give_way()
         finally:
             answers.close()  # type: ignore[attr-defined]
+
+
+def report(
+    job: Job,
+    workspace: Workspace,
+    questions: Sequence[str] = (),
+    method: str | None = None,
+    measured: Callable[[float], None] = lambda share: None,
+) -> ErasureReport:
+    """What is left of what is edited; `measured` is told which share is done. Raises `Stopped`, and as a session."""
+    session = workspace.session
+    get_method(method or session.default_method).check_eraser(session.backbone)
+    job.take(workspace)
+
+    def progress(share: float) -> None:
+        if job.stopped:
+            raise Stopped("e_stopped")
+        measured(share)
+        job.give_way()
+
+    return session.report(questions, method, report_command(session, questions, method), progress)
 
 
 def find_similar(

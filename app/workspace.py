@@ -13,6 +13,7 @@ from kveraser_core.documents.spans import Span
 from kveraser_core.model.prompts import Role
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.edited_spans import EditedSpan
+from kveraser_core.sessions.report import ErasureReport
 from kveraser_core.sessions.session import DocumentSession
 
 TURNS, COMPARISONS = 200, 50
@@ -75,6 +76,7 @@ class Workspace:
     """One user's document and everything done with it.
 
     Requests that work on it wait in its `line`; `asking` and `comparing` hold what stops those that are under way.
+    `report` is the last one, of whatever was edited then.
     """
 
     session: DocumentSession
@@ -86,6 +88,7 @@ class Workspace:
     asking: set[threading.Event] = field(default_factory=set)
     comparing: set[threading.Event] = field(default_factory=set)
     line: Turns = field(default_factory=Turns)
+    report: ErasureReport | None = None
 
     def __post_init__(self) -> None:
         self._look_anew()

@@ -129,6 +129,23 @@ def test_passages_are_replaced_and_erased_in_one_command(run):
     assert code == 2
 
 
+def test_a_report_for_people_for_programs_and_to_keep(file, model_folder, capsys):
+    options = ["report", file, "--erase", OLD, "--ask", "What is the toll?", "--model", str(model_folder)]
+    assert main([*options, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["method"], report["document"]) == ("local_repair", "harbour.txt")
+    assert report["command"].startswith("kveraser report ")
+    assert [passage["text"].strip() for passage in report["passages"]] == [OLD]
+    assert [question["question"] for question in report["questions"]] == ["What is the toll?"]
+    assert main([*options, "--html", "--method", "full_recompute"]) == 0
+    assert "<!doctype html>" in (page := capsys.readouterr().out)
+    assert "Cannot be told from a document without it" in page
+    assert main([*options, "--method", "full_recompute"]) == 0
+    assert "Cannot be told from a document without it" in capsys.readouterr().out
+    assert main(["report", file, "--model", str(model_folder)]) == 2
+    assert "Nothing is erased or replaced" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

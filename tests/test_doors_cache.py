@@ -18,10 +18,11 @@ from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generate_guard import OtherTokens
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions import lock as session_lock
+from kveraser_core.sessions.active_edit import NoCache
 from kveraser_core.sessions.context import read_context
 from kveraser_core.sessions.history import HISTORY
 from kveraser_core.sessions.lock import SessionBusy
-from kveraser_core.sessions.session import DocumentSession, NoCache
+from kveraser_core.sessions.session import DocumentSession
 from tests.conftest import TEXT as HARBOUR
 from tests.conftest import tiny_model
 from tests.poison import ENGINES, hidden_slots, model_for, poisoned

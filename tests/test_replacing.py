@@ -260,7 +260,7 @@ def test_mask_takes_new_text_that_is_no_longer_and_leaves_the_gap(context):
 
 def test_the_published_method_only_erases(context, save_adapter):
     load_eraser(context, save_adapter)
-    with pytest.raises(CannotReplace, match="kveraser only erases: name kveraser_repair"):
+    with pytest.raises(CannotReplace, match="kveraser only erases: name local_repair"):
         edit("kveraser", context, shorter(context))
 
 

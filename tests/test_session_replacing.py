@@ -8,9 +8,10 @@ from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.methods import CannotReplace
 from kveraser_core.model.generation import Generated, Sampling, generate
+from kveraser_core.sessions.active_edit import NoCache
 from kveraser_core.sessions.context import read_context
 from kveraser_core.sessions.questions import QuestionError
-from kveraser_core.sessions.session import DocumentSession, NoCache
+from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import TooMuchText
 from tests.conftest import TEXT
 

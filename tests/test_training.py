@@ -20,6 +20,7 @@ from kveraser_core.model.backbone import Backbone
 from kveraser_core.tasks.corpus import Corpus, CorpusError
 from kveraser_core.tasks.document_qa import QuestionFile, QuestionsError, document_qa
 from kveraser_core.tasks.examples import Example, Insert, Question, assemble
+from kveraser_core.tasks.held_out import held_out
 from kveraser_core.tasks.needle import needle
 from kveraser_core.tasks.skill_file import skill_file
 from kveraser_core.tasks.span_neighbour import span_neighbour
@@ -112,6 +113,19 @@ def test_some_needles_are_said_nowhere_but_in_the_span(corpus):
     question = example.questions[0]
     assert question.answer not in corpus.backbone.text_of(example.kept_ids)
     assert question.answer in erased(corpus.backbone, example)[0]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_replaced_fact_is_said_as_it_is_now(corpus, number):
+    example = held_out("replace", corpus, None, 500, number, 0)
+    kept, (old,) = corpus.backbone.text_of(example.kept_ids), erased(corpus.backbone, example)
+    (question,) = example.questions
+    assert question.answer in kept
+    assert bool(question.forbidden) == (number % 2 == 0)  # else it is about the other fact
+    if question.forbidden:
+        assert question.answer.replace(question.accept, question.forbidden) == old.strip()
+        assert old not in kept
+    assert len(example.kept_ids) == len(example.ids) - len(example.spans[0]) + len(example.new[0])
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -48,9 +48,12 @@ function draw() {
   const history = make('span', 'actions', undefined, head);
   for (const [name, event, on] of [['undo', 'undo', state.undo], ['redo', 'redo', state.redo], ['restore_all', 'restoreall', edits.length]])
     button('', say(name), history, () => trigger(event)).disabled = !on;
+  if (edits.length) button('', say('report'), history, () => trigger('report'));
   const said = make('p', 'said', state.said ? say(state.said, { ...state.with, ms: number(state.with?.ms || 0), tokens: number(state.with?.tokens || 0) }) : '', root);
   said.setAttribute('role', 'status');
-  if (state.place) said.textContent = placeOf(state.place);
+  const measuring = state.measuring !== undefined;
+  if (measuring) said.textContent = say('measuring', { percent: number(state.measuring) });
+  else if (state.place) said.textContent = placeOf(state.place);
   else if (!edits.length && !state.said) said.textContent = say('nothing_erased');
   for (const tip of state.tips || [])
     button('tip', say('suggestion'), root, () => {
@@ -66,6 +69,7 @@ function draw() {
       button('', say('restore'), actions, () => trigger('restore', where(edit)));
     }
   }
+  if (state.report) drawReport(state.report, root);
   if (!looking && !state.similar) return;
   make('h3', '', say('similar_title'), root);
   if (looking) return (line = make('p', 'said', progress, root));

@@ -1,4 +1,4 @@
-"""The command line: `python -m kveraser_core ask | compare | text | train | evaluate | answers | bench`.
+"""The command line: `python -m kveraser_core ask | compare | report | text | train | evaluate | answers | bench`.
 
 Answers and tables go to standard output, progress and errors to standard error. Exit code 0 is success,
 2 is something the user can put right, said in one sentence.
@@ -7,9 +7,17 @@ Answers and tables go to standard output, progress and errors to standard error.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 
+from kveraser_core.cli.options import (
+    articles_option,
+    document_options,
+    edit_options,
+    model_options,
+    names,
+    numbers,
+)
 from kveraser_core.cli.output import warn, write_whatever_comes
 from kveraser_core.errors import KVEraserError
 from kveraser_core.training.recipe import Recipe
@@ -58,15 +66,23 @@ def _parser() -> argparse.ArgumentParser:
         "and --erase-range count them. What was not read of it is said on standard error.",
     )
     shown.set_defaults(run=_text)
-    _document_options(shown)
+    document_options(shown)
     shown.add_argument("--json", action="store_true", help="print one JSON object")
+    report = commands.add_parser(
+        "report",
+        help="measure what is left of erased and replaced passages",
+        description="Measure what is left of erased and replaced passages, beside the document as it was, the exact "
+        "context and none. It takes about three times as long as prefilling the document.",
+    )
+    report.set_defaults(run=_report)
+    _report_options(report)
     train = commands.add_parser("train", help="train an eraser", description="Train an eraser, in two stages.")
     stages = train.add_subparsers(required=True, metavar="STAGE", dest="stage")
     first = stages.add_parser("pretrain", help="stage 1, on running text: erase a foreign chunk of it")
     second = stages.add_parser("finetune", help="stage 2, on a mixture of tasks")
     second.add_argument("--from", dest="start", required=True, metavar="DIR", help="the eraser of stage 1")
     second.add_argument("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
-    _articles_option(second)
+    articles_option(second)
     for stage in (first, second):
         stage.set_defaults(run=_train)
         _training_options(stage)
@@ -98,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _bench_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    _model_options(command)
+    model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     add(
         "--shape",
@@ -109,23 +125,23 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
     add("--text", metavar="FILE", help="a text of at least the greatest length")
     add(
         "--lengths",
-        type=_numbers,
+        type=numbers,
         default=[1024, 4096, 8192],
         metavar="N,N",
         help="context tokens, prompt included (default 1024,4096,8192)",
     )
-    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all, and fresh_prefill")
+    add("--methods", type=names, default=["all"], metavar="A,B", help="default all, and fresh_prefill")
     add(
         "--peers",
-        type=_names,
+        type=names,
         default=["transformers"],
         metavar="A,B",
         help="transformers (default), llama.cpp, llama.cpp_no_flash, llama.cpp_shift, llama.cpp_fastest, all or "
         "none; `make bench-peers` installs llama.cpp",
     )
-    add("--peer-lengths", type=_numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
-    add("--spans", type=_numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
-    add("--positions", type=_names, default=["start"], metavar="A,B", help="start (default), middle, end")
+    add("--peer-lengths", type=numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
+    add("--spans", type=numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
+    add("--positions", type=names, default=["start"], metavar="A,B", help="start (default), middle, end")
     add("--repeats", type=int, default=7, metavar="N", help="times that each member of a cell runs (default 7)")
     add("--readings", type=int, metavar="N", help="times that each context is read (default as --repeats)")
     add(
@@ -143,7 +159,7 @@ def _bench_options(command: argparse.ArgumentParser) -> None:
 
 def _training_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    _model_options(command)
+    model_options(command)
     add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
     add("--out", required=True, metavar="DIR", help="where the eraser goes; a run stopped there goes on")
     add("--threads", type=int, metavar="N", help="CPU threads of each process")
@@ -160,11 +176,11 @@ def _training_options(command: argparse.ArgumentParser) -> None:
 
 def _selector_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    _model_options(command)
+    model_options(command)
     add("--eraser", metavar="PATH", help="a kveraser_lookahead eraser; default: the shipped one")
     add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
     add("--qa", metavar="FILE", help="questions in SQuAD v1.1 format")
-    _articles_option(command)
+    articles_option(command)
     add("--examples", type=int, default=48, metavar="N", help="for the weights fitted to states (default 48)")
     add("--answers", type=int, default=24, metavar="N", help="for the weight chosen by answers (default 24)")
     add("--shortest", type=int, default=300, metavar="N", help="tokens of the shortest context (default 300)")
@@ -175,14 +191,14 @@ def _selector_options(command: argparse.ArgumentParser) -> None:
 
 def _evaluation_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    _model_options(command)
+    model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of held-out text")
     add("--qa", metavar="FILE", help="questions in SQuAD v1.1 format")
-    _articles_option(command)
-    add("--methods", type=_names, default=["all"], metavar="A,B", help="default all")
-    add("--tasks", type=_names, default=["all"], metavar="A,B", help="default all")
-    add("--lengths", type=_numbers, default=[512, 1024, 2048, 4096, 8000], metavar="N,N", help="document tokens")
+    articles_option(command)
+    add("--methods", type=names, default=["all"], metavar="A,B", help="default all")
+    add("--tasks", type=names, default=["all"], metavar="A,B", help="default all")
+    add("--lengths", type=numbers, default=[512, 1024, 2048, 4096, 8000], metavar="N,N", help="document tokens")
     add("--n", type=int, default=20, metavar="N", help="examples for each task and length (default 20)")
     add("--seed", type=int, default=0, metavar="N")
     add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
@@ -190,86 +206,28 @@ def _evaluation_options(command: argparse.ArgumentParser) -> None:
 
 def _answers_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    _model_options(command)
+    model_options(command)
     add("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
-    _articles_option(command)
+    articles_option(command)
     add("--n", type=int, default=200, metavar="N", help="questions (default 200)")
     add("--brief", action="store_true", help="end answers after their first sentence")
     add("--seed", type=int, default=0, metavar="N")
     add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
 
 
-def _articles_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--articles",
-        type=_range(":", "A:B, two article numbers"),
-        default=(0, None),
-        metavar="A:B",
-        help="use only these articles of the question file, from 0 up to but without B",
-    )
-
-
-def _model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--model", metavar="ID", help="a GGUF file, model folder or hub id; default: the packaged model"
-    )
-    command.add_argument("--device", help="cuda, mps or cpu; default: the first there is")
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _numbers(text: str) -> list[int]:
-    if not all(name.isdigit() for name in _names(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers")
-    return [int(name) for name in _names(text)]
-
-
-def _document_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("file", metavar="FILE", help="a document: PDF, Office, OpenDocument, EPUB, RTF, HTML, e-mail, text")
-    add("--pages", type=_range("-", "A-B, two page numbers"), metavar="A-B", help="take only these pages")
-    add("--password", help="the password of an encrypted PDF")
-    add("--encoding", metavar="NAME", help="the encoding of a text or HTML file, where it is taken for another")
-
-
 def _question_options(command: argparse.ArgumentParser) -> None:
-    _document_options(command)
+    document_options(command)
     add = command.add_argument
     add("question", metavar="QUESTION")
     add("--also", action="append", default=[], metavar="FILE", help="a further document after the first (repeatable)")
-    add(
-        "--erase",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="erase every occurrence of TEXT (repeatable)",
-    )
-    add(
-        "--replace",
-        action="append",
-        default=[],
-        nargs=2,
-        metavar=("OLD", "NEW"),
-        help="put NEW in the place of every occurrence of OLD (repeatable)",
-    )
-    add("--whole-words", action="store_true", help="--erase and --replace take no part of a longer word or number")
-    add(
-        "--erase-range",
-        action="append",
-        default=[],
-        type=_range(":", "A:B, two character offsets"),
-        metavar="A:B",
-        help="erase the characters from A up to B (repeatable)",
-    )
+    edit_options(command)
     add(
         "--method",
         action="append",
         metavar="NAME",
         help="an erase method; local_repair:K and kveraser_repair:K recompute K tokens (repeatable)",
     )
-    _model_options(command)
+    model_options(command)
     add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
     add("--max-tokens", type=int, default=128, metavar="N", help="longest answer, in tokens (default 128)")
     add("--temperature", type=float, default=0.0, metavar="T", help="0 is greedy (default)")
@@ -281,14 +239,17 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print one JSON object")
 
 
-def _range(separator: str, form: str) -> Callable[[str], tuple[int, int]]:
-    def parse(text: str) -> tuple[int, int]:
-        first, found, last = text.partition(separator)
-        if not found or not first.strip().isdigit() or not last.strip().isdigit():
-            raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
-        return int(first), int(last)
-
-    return parse
+def _report_options(command: argparse.ArgumentParser) -> None:
+    document_options(command)
+    edit_options(command)
+    add = command.add_argument
+    add("--ask", action="append", default=[], metavar="QUESTION", help="a question to measure by (repeatable)")
+    add("--method", metavar="NAME", help="the erase method; default: the one that ask takes")
+    model_options(command)
+    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--html", action="store_true", help="print one HTML page")
 
 
 def _question(options: argparse.Namespace) -> None:
@@ -301,6 +262,12 @@ def _question(options: argparse.Namespace) -> None:
 
 def _text(options: argparse.Namespace) -> None:
     from kveraser_core.cli.text import run
+
+    run(options)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from kveraser_core.cli.report import run
 
     run(options)
 

@@ -13,7 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from kveraser_core.cli.text import load
 from kveraser_core.documents import Document
-from kveraser_core.documents.spans import Span
+from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.methods import REFERENCE, get_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
@@ -129,9 +129,19 @@ def mark(session: DocumentSession, options: argparse.Namespace, found: list[Foun
     """Make all edits that `options` name, at the next question."""
     erased = [span for passage in found if not passage.new_text for span in passage.spans]
     session.mark([*(Span(*pair) for pair in options.erase_range), *erased])
+    for place, new_text in options.replace_range:
+        session.mark([range_of(place)], new_text)
     for passage in found:
         if passage.new_text:
             session.mark(passage.spans, passage.new_text)
+
+
+def range_of(place: str) -> Span:
+    """The span that `A:B` stands for. Raises `SpanError`."""
+    first, _, last = place.partition(":")
+    if not first.isdecimal() or not last.isdecimal():
+        raise SpanError(f"{place!r} is not A:B, two character offsets.")
+    return Span(int(first), int(last))
 
 
 def read(options: argparse.Namespace, document: Document) -> DocumentSession:

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.methods.apply import EditedCache
 from kveraser_core.model.generation import Generated
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.edited_spans import Edits
+
+
+class NoCache(KVEraserError):
+    """A method whose cache does not stand for the tokens that are not erased."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,14 @@ class ActiveEdit:
     edited: EditedCache
     seconds: float
     fused: bool
+
+    def check_closed(self) -> None:
+        """Raise `NoCache` unless the cache stands for the edited text."""
+        if not self.edited.closed:
+            raise NoCache(
+                f"{self.method} leaves no cache of just what is not erased: name a method that erases and closes the "
+                "gap, such as local_repair."
+            )
 
     def answer(
         self,

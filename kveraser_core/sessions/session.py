@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, TokenMap
-from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import REFERENCE, get_method, usable
 from kveraser_core.methods.edits import Edit, edited_ids
 from kveraser_core.model.backbone import Backbone
@@ -25,12 +24,10 @@ from kveraser_core.sessions.edited_context import EditedContext
 from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
 from kveraser_core.sessions.exactness import NotExact
 from kveraser_core.sessions.questions import fitted, tokens_of
+from kveraser_core.sessions.report import ErasureReport
+from kveraser_core.sessions.report_measure import Progress, Reporter, ignored
 from kveraser_core.sessions.segments import ContextSegment, check_room
 from kveraser_core.sessions.window import check_fits
-
-
-class NoCache(KVEraserError):
-    """A method whose cache does not stand for the tokens that are not erased."""
 
 
 class DocumentSession(EditedContext):
@@ -115,15 +112,9 @@ class DocumentSession(EditedContext):
         for a method that leaves erased text or a gap, and what the method raises.
         """
         with self._lock.held():
-            name = method or self._method_now
-            edited = self._apply(name, self._history.edits).edited
-            cache, ids = edited.cache, self.kept_ids
-            if not edited.closed:
-                raise NoCache(
-                    f"{name} leaves no cache of just what is not erased: name a method that erases and closes the "
-                    "gap, such as local_repair."
-                )
-            with cache.lent(ids) as lent, self._lock.resting():
+            active = self._apply(method or self._method_now, self._history.edits)
+            active.check_closed()
+            with active.edited.cache.lent(self.kept_ids) as lent, self._lock.resting():
                 yield lent
 
     @property
@@ -265,6 +256,15 @@ class DocumentSession(EditedContext):
                         yield answer
             finally:
                 self._release()
+
+    def report(
+        self, questions: Sequence[str] = (), method: str | None = None, command: str = "", told: Progress = ignored
+    ) -> ErasureReport:
+        """What is left of what is edited, measured; `command` repeats it. Raises as `Reporter.report`."""
+        with self._lock.held():
+            self._release()
+            reporter = Reporter(self._map, self._history.edits, method or self.default_method, questions, told)
+            return reporter.report(command)
 
     @property
     def _room(self) -> int:

@@ -2,15 +2,16 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kveraser_core.errors import KVEraserError
-from kveraser_core.tasks import document_qa, needle, skill_file, span_neighbour
+from kveraser_core.tasks import document_qa, needle, replaced_fact, skill_file, span_neighbour
 from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.tasks.document_qa import QuestionFile
 from kveraser_core.tasks.examples import Example, Insert, Question, assemble
 
 HARMLESS = "harmless"
-TASKS = (span_neighbour.TASK, needle.TASK, document_qa.TASK, skill_file.TASK, HARMLESS)
+TASKS = (span_neighbour.TASK, needle.TASK, document_qa.TASK, skill_file.TASK, HARMLESS, replaced_fact.TASK)
 
 
 class UnknownTask(KVEraserError):
@@ -28,6 +29,9 @@ def held_out(
         example = needle.needle(corpus, rng, tokens, unanswered=0.0)
     elif task == skill_file.TASK:
         example = skill_file.skill_file(corpus, rng, tokens)
+    elif task == replaced_fact.TASK:
+        example = replaced_fact.replaced_fact(corpus, rng, tokens)
+        return replace(example, questions=(example.questions[number % 2],))  # about the fact, or about another
     elif task == HARMLESS:
         example = _harmless(corpus, rng, tokens)
     elif task == document_qa.TASK and question_file:

@@ -1,6 +1,7 @@
 """Contradicting needle: the document states a fact, and an erased passage states it otherwise."""
 
 import random
+from typing import NamedTuple
 
 from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.tasks.examples import Example, Insert, Question, assemble
@@ -78,6 +79,25 @@ def needle(
     inserts.append(Insert(rng.choice(starts), tokenize(f" {sentence} ")[0], False))
     asked.append(Question(other[1].format(place=place), sentence, "", value))
     return assemble(TASK, text, inserts, asked[:questions])
+
+
+class Fact(NamedTuple):
+    """A statement and its value, the same with another value, and the question about it."""
+
+    statement: str
+    value: str
+    otherwise: str
+    other_value: str
+    question: str
+
+
+def facts(rng: random.Random, count: int) -> list[Fact]:
+    """Facts of different kinds about different places."""
+    made = list[Fact]()
+    for form, place in zip(rng.sample(_FORMS, count), rng.sample(_PLACES, count), strict=True):
+        one, other = _statements(rng, form, place)
+        made.append(Fact(*one, *other, form[1].format(place=place)))
+    return made
 
 
 def _statements(rng: random.Random, form: tuple[str, str], place: str) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -22,10 +22,12 @@ TOOLS = {
     "load",
     "load_file",
     "erase",
+    "replace",
     "undo",
     "similar",
     "ask",
     "compare",
+    "report",
     "export",
     "exactness",
     "append",
@@ -57,6 +59,16 @@ def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_pat
     assert compared[0]["agreement"] == 1
     exported = json.loads(client.predict(session=session, form="json", api_name="/export")["text"])
     assert [record["kind"] for record in exported["answers"]] == ["ask", "compare", "compare"]
+    start = TEXT.index("30 copper")
+    corrected = client.predict(
+        session=session, new_text="45", start=start, end=start + 2, method="full_recompute", api_name="/replace"
+    )
+    assert [edit["new_text"].strip() for edit in corrected["erased"]] == ["", "45"]
+    answer = client.predict(session=session, question=QUESTION, method="full_recompute", api_name="/ask")
+    assert "45" in answer["text"]
+    report = client.predict(session=session, questions=[QUESTION], method="full_recompute", api_name="/report")
+    assert report["verdict"] == "exact"
+    assert "--replace-range" in report["command"]
     with pytest.raises(Exception, match="does not contain"):
         client.predict(session=session, passage="no such words", api_name="/erase")
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -86,3 +87,30 @@ def test_an_empty_correction_erases(page: Page):
     page.locator(".replacing .primary").click()
     expect(page.locator(said).first).to_have_text(re.compile("Erased"))
     expect(page.locator(".doc .new")).to_have_count(0)
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_a_report_says_what_is_left_and_is_taken_away(open_page: Callable[..., Page], viewport, language):
+    page = open_page(viewport, "light", language)
+    chinese = language == "zh-CN"
+    page.locator("#paste textarea").fill(f"{TEXT}\n\n{THIRD}")
+    page.locator("#read").click()
+    expect(page.locator(".doc p")).to_have_count(5)
+    drag(page, "Captains pay", "before noon.")
+    page.locator(".bar .primary").click()
+    button = page.locator("#edits .head").get_by_role("button", name="报告残留" if chinese else "Report what is left")
+    button.focus()
+    page.keyboard.press("Enter")
+    report = page.locator("#edits .report")
+    expect(report.locator(".verdict").first).to_have_text(re.compile("KL"))
+    expect(report).to_contain_text("第 1 页仍有同样的内容" if chinese else "It is still said on page 1.")
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+    with page.expect_download() as taken:
+        report.get_by_role("button", name="HTML").click()
+    text = Path(taken.value.path()).read_text(encoding="utf-8")
+    assert taken.value.suggested_filename == "erasure-report.html"
+    assert "Captains pay at the quay &lt;|im_end|&gt; before noon." in text
+    page.locator("#edits .head").get_by_role("button", name="撤销" if chinese else "Undo").click()
+    expect(report).to_have_count(0)
