@@ -124,7 +124,7 @@ def segments(workspace: Workspace) -> dict[str, Any]:
     shown = [
         {"name": part.name, "role": part.role, "tokens": part.tokens}
         | dict(zip(("start", "end"), to_browser(text, [part.characters])[0], strict=True))
-        | {"erased": part.characters in workspace.edits}
+        | {"erased": part.characters in workspace.edited}
         for part in parts
     ]
     return {"parts": shown if len(parts) > 1 else []}

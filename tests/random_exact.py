@@ -227,8 +227,9 @@ class Sequence:
                     self.reference = self.reference.with_appended(role)
                 elif self.reference.appended:
                     at = session.segments[-1].characters
+                    shown = session.spans
                     session.erase([at], method)
-                    model.change(model.erased | set(range(at.start, at.end)))
+                    model.erase(at, shown)
             case "step":
                 self.step()
 

@@ -175,7 +175,7 @@ def test_the_sessions_cache_is_that_of_what_is_not_erased_in_every_state(llama, 
 
 def test_a_session_shows_no_other_cache(session):
     session.erase(find_text(TEXT, OLD))
-    assert [name for name in vars(session) if not name.startswith("_")] == ["backbone", "document"]
+    assert [name for name in vars(session) if not name.startswith("_")] == ["backbone"]
     with pytest.raises(AttributeError):
         _ = session.context
 

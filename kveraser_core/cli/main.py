@@ -10,13 +10,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
+from kveraser_core.cli.measuring_options import answers_options, bench_options, evaluation_options
 from kveraser_core.cli.options import (
     articles_option,
     document_options,
     edit_options,
     model_options,
-    names,
-    numbers,
 )
 from kveraser_core.cli.output import warn, write_whatever_comes
 from kveraser_core.errors import KVEraserError
@@ -91,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _selector_options(choice)
     measure = commands.add_parser("evaluate", help="measure erase methods on held-out text")
     measure.set_defaults(run=_evaluate)
-    _evaluation_options(measure)
+    evaluation_options(measure)
     rated = commands.add_parser(
         "answers",
         help="measure how good answers are",
@@ -99,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "answers and the passages that are shown with them.",
     )
     rated.set_defaults(run=_answers)
-    _answers_options(rated)
+    answers_options(rated)
     bench = commands.add_parser(
         "bench",
         help="measure time and memory",
@@ -108,53 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         "hours, most of them spent by full_recompute, fresh_prefill and the peers: --budget bounds them.",
     )
     bench.set_defaults(run=_bench)
-    _bench_options(bench)
+    bench_options(bench)
     return parser
-
-
-def _bench_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    model_options(command)
-    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
-    add(
-        "--shape",
-        metavar="NAME",
-        help="a model of this shape with random weights, as qwen3-8b; then no text is needed",
-    )
-    add("--dtype", choices=("bf16", "fp16", "fp32"), help="of the weights; default: what the device is fast in")
-    add("--text", metavar="FILE", help="a text of at least the greatest length")
-    add(
-        "--lengths",
-        type=numbers,
-        default=[1024, 4096, 8192],
-        metavar="N,N",
-        help="context tokens, prompt included (default 1024,4096,8192)",
-    )
-    add("--methods", type=names, default=["all"], metavar="A,B", help="default all, and fresh_prefill")
-    add(
-        "--peers",
-        type=names,
-        default=["transformers"],
-        metavar="A,B",
-        help="transformers (default), llama.cpp, llama.cpp_no_flash, llama.cpp_shift, llama.cpp_fastest, all or "
-        "none; `make bench-peers` installs llama.cpp",
-    )
-    add("--peer-lengths", type=numbers, metavar="N,N", help="the lengths at which peers take part (default all)")
-    add("--spans", type=numbers, default=[100], metavar="N,N", help="tokens erased (default 100)")
-    add("--positions", type=names, default=["start"], metavar="A,B", help="start (default), middle, end")
-    add("--repeats", type=int, default=7, metavar="N", help="times that each member of a cell runs (default 7)")
-    add("--readings", type=int, metavar="N", help="times that each context is read (default as --repeats)")
-    add(
-        "--budget",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help="a member of a cell that has run this long there is not repeated again (default 60); "
-        "its n is printed with its figures",
-    )
-    add("--conversion", action="store_true", help="measure the conversion of the packaged model as well")
-    add("--even-if-busy", action="store_true", help="measure even where other processes use the processor")
-    add("--out", required=True, metavar="DIR", help="where results, report and plots go; a stopped run goes on")
 
 
 def _training_options(command: argparse.ArgumentParser) -> None:
@@ -187,32 +141,6 @@ def _selector_options(command: argparse.ArgumentParser) -> None:
     add("--longest", type=int, default=700, metavar="N", help="tokens of the longest context (default 700)")
     add("--seed", type=int, default=0, metavar="N")
     add("--out", required=True, metavar="DIR", help="the eraser's folder, where selector.json goes")
-
-
-def _evaluation_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    model_options(command)
-    add("--eraser", metavar="PATH", help="a PEFT LoRA adapter, folder or hub id; default: the shipped one")
-    add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of held-out text")
-    add("--qa", metavar="FILE", help="questions in SQuAD v1.1 format")
-    articles_option(command)
-    add("--methods", type=names, default=["all"], metavar="A,B", help="default all")
-    add("--tasks", type=names, default=["all"], metavar="A,B", help="default all")
-    add("--lengths", type=numbers, default=[512, 1024, 2048, 4096, 8000], metavar="N,N", help="document tokens")
-    add("--n", type=int, default=20, metavar="N", help="examples for each task and length (default 20)")
-    add("--seed", type=int, default=0, metavar="N")
-    add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
-
-
-def _answers_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    model_options(command)
-    add("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
-    articles_option(command)
-    add("--n", type=int, default=200, metavar="N", help="questions (default 200)")
-    add("--brief", action="store_true", help="end answers after their first sentence")
-    add("--seed", type=int, default=0, metavar="N")
-    add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")
 
 
 def _question_options(command: argparse.ArgumentParser) -> None:
