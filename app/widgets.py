@@ -1,5 +1,6 @@
 """The other parts of the page that are drawn by their own scripts, and the data each of them shows."""
 
+import time
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -112,9 +113,14 @@ def _edit(text: str, edit: EditedSpan) -> dict[str, Any]:
 
 
 def exactness(workspace: Workspace) -> dict[str, Any]:
-    """The data of how exact answers are: nothing where nothing is erased."""
+    """The data of how exact answers are: nothing where nothing is erased.
+
+    It differs each time, by `at`: the page draws, and so asks again, only what is not as it was.
+    """
+    if not workspace.edits:
+        return {}
     state = workspace.session.exactness
-    return {"state": state.state, "seconds": state.seconds, "reason": state.reason} if workspace.edits else {}
+    return {"state": state.state, "seconds": state.seconds, "reason": state.reason, "at": time.monotonic()}
 
 
 def segments(workspace: Workspace) -> dict[str, Any]:
