@@ -51,6 +51,7 @@ class Api:
         self._searches = Turns()  # beside the model
         methods = (
             self.load, self.load_file, self.erase, self.undo, self.ask, self.compare, self.export, self.similar,
+            self.about,
         )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
@@ -240,6 +241,14 @@ class Api:
         if form not in FORMATS:
             raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
         return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
+
+    def about(self) -> dict[str, Any]:
+        """What answers here: the model, and what runs it on which device.
+
+        Returns:
+            the model, its window in tokens, its eraser, the engine, the dtypes of weights and cache, and the device
+        """
+        return self.backbone.about
 
 
 def _spans(document: Document, passage: str, start: int, end: int) -> list[Span]:

@@ -9,7 +9,7 @@ from tests.serving import Served
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 
-NAMES = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export"}
+NAMES = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export", "about"}
 
 
 @pytest.fixture
@@ -25,6 +25,20 @@ def examples(served: Served) -> dict[str, dict[str, object]]:
     given = {"session": loaded["session"], "file": served.uploaded(str(shown["load"]["text"]).encode())}
     return {
         name: {key: given.get(key, value) for key, value in arguments.items()} for name, arguments in shown.items()
+    }
+
+
+def test_it_says_what_answers(served: Served):
+    well, said = served.call("about")
+    assert well, said
+    assert said == {
+        "model": "tiny",
+        "window": 1024,
+        "eraser": None,
+        "engine": "torch",
+        "dtype": "float32",
+        "cache_dtype": "float32",
+        "device": "cpu",
     }
 
 

@@ -10,6 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 from transformers.utils.logging import disable_progress_bar
 
+from kveraser_core.cli.output import warn
 from kveraser_core.cli.text import load
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span
@@ -90,6 +91,7 @@ def as_json(
 def _read(options: argparse.Namespace, document: Document) -> DocumentSession:
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
+    warn(backbone.description)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Prefilling", total=None)
         return DocumentSession.load(

@@ -18,7 +18,7 @@ from tests.serving import run_beside
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TOOLS = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export"}
+TOOLS = {"load", "load_file", "erase", "undo", "similar", "ask", "compare", "export", "about"}
 
 
 def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_path):
