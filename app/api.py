@@ -40,7 +40,7 @@ class Api(DocumentEndpoints, EditEndpoints):
         super().__init__(backbone, store, turns)
         methods = (
             self.load, self.load_file, self.erase, self.replace, self.undo, self.ask, self.compare, self.report,
-            self.export, self.similar, self.exactness, self.append, self.segments,
+            self.export, self.similar, self.exactness, self.append, self.segments, self.about,
         )  # fmt: skip
         names = usable(backbone)
         counted = " and ".join(f"{name}:K" for name in names if METHODS[name].k)
@@ -128,3 +128,11 @@ class Api(DocumentEndpoints, EditEndpoints):
         if form not in FORMATS:
             raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
         return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
+
+    def about(self) -> dict[str, Any]:
+        """What answers here: the model, and what runs it on which device.
+
+        Returns:
+            the model, its window in tokens, its eraser, the engine, the dtypes of weights and cache, and the device
+        """
+        return self.backbone.about

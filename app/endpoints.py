@@ -83,8 +83,8 @@ class Endpoint:
 
         Arguments that Gradio fills in itself are none of its parameters.
         """
-        summary, _, rest = (inspect.getdoc(method) or "").format(**about).partition("Args:")
-        arguments, _, returns = rest.partition("Returns:")
+        described, _, returns = (inspect.getdoc(method) or "").format(**about).partition("Returns:")
+        summary, _, arguments = described.partition("Args:")
         about = dict(line.strip().split(": ", 1) for line in arguments.strip().splitlines())
         parameters = tuple(
             Parameter(
@@ -98,8 +98,7 @@ class Endpoint:
             for name, parameter in inspect.signature(method).parameters.items()
             if parameter.annotation is not gr.Request
         )
-        described = " ".join(summary.split())
-        return cls(method.__name__, described, " ".join(returns.split()), parameters, method)
+        return cls(method.__name__, " ".join(summary.split()), " ".join(returns.split()), parameters, method)
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -21,6 +21,6 @@ EXAMPLES: dict[str, Any] = {
     "method": "local_repair:64",
     "methods": ["full_recompute", "local_repair:64", "none"],
     "max_tokens": 32,
-    "exact": True,
+    "exact": False,
     "form": "md",
 }

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _serve(options)
     except KVEraserError as error:
-        Console(stderr=True, markup=False).print(f"kveraser: {error}", soft_wrap=True)
+        _say(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -59,10 +59,15 @@ def _serve(options: argparse.Namespace) -> None:
         from kveraser_core.sessions.memory import free_bytes
 
         backbone = Backbone.load(options.model, options.eraser)
+        _say(backbone.description)
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, signal.default_int_handler)
         store = SessionStore(options.memory or free_bytes(backbone.device) // 2, exact_soon=not options.approximate)
         serve(Page(backbone, store).blocks, store, listener, hosts, token)
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, markup=False, highlight=False).print(f"kveraser: {sentence}", soft_wrap=True)
 
 
 def _megabytes(text: str) -> int:

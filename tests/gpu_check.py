@@ -15,13 +15,16 @@ from pathlib import Path
 
 import torch
 
+from kveraser_core.benchmark.grid import Results
+from kveraser_core.benchmark.report import write_report
 from kveraser_core.benchmark.shapes import SHAPES
+from kveraser_core.cli.bench import RESULTS
 
 _SHAPES = ("qwen3-8b", "qwen3-1.7b", "qwen3-0.6b")
 _LENGTHS = "1024,2048,4096,8192,16384,32768"
 _METHODS = "none,delete_shift,local_repair,kveraser_lookahead,kveraser_repair,full_recompute"
 _TESTS = ["tests/test_device.py", "tests/test_decoding_cost.py"]
-_TESTS_S, _BENCH_S = 160, 300
+_TESTS_S, _BENCH_S = 160, 310
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shape = options.shape or fitting_shape()
     bench = ["-m", "kveraser_core", "bench", "--shape", shape, "--device", options.device, "--even-if-busy"]
     bench += ["--lengths", options.lengths, "--methods", _METHODS, "--peers", "none", "--repeats", "7"]
-    bench += ["--readings", "1", "--budget", "4", "--out", str(out / f"bench-{shape}")]
+    bench += ["--readings", "1", "--budget", "3", "--out", str(out / f"bench-{shape}")]
     tests = ["-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", *_TESTS]
     lines = ["# GPU check", "", f"- {_device(options.device)}, torch {torch.__version__}."]
     went_well = True
@@ -48,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         well, section = _run(name, command, limit, options.device)
         lines += section
         went_well &= well
-    report = out / f"bench-{shape}" / "report.md"
-    lines += ["", report.read_text().replace("\n# ", "\n## ")] if report.exists() else []
+    measured = out / f"bench-{shape}"
+    if rows := Results(measured / RESULTS).rows:  # also where it was stopped
+        write_report(rows, " ".join(["python", *bench]), measured)
+        lines += ["", (measured / "report.md").read_text()]
     (out / "report.md").write_text("\n".join(lines) + "\n")
     print(out / "report.md")
     return 0 if went_well else 1

@@ -125,7 +125,7 @@ class Sequence:
         first = self.dice.choice(SPANS)
         (rounded,) = self.session.round_out([first])
         self.session.mark([first])
-        self.model.change(frozenset(range(rounded.characters.start, rounded.characters.end)))
+        self.model.erase(rounded.characters, [])
         for _ in range(count):
             self.one()
             self.check()

@@ -54,6 +54,7 @@ def test_ask_prints_one_stable_object(run, model_folder):
     assert (passage["passage"], passage["found"], passage["not_erased"]) == (OLD, 1, [])
     assert result["document"] == "harbour.txt"
     assert result["model"] == str(model_folder)
+    assert "runs on cpu by the engine " in " ".join(printed.err.split())
     assert result["eraser"] is None
     (span,) = result["spans"]
     assert TEXT[span["start"] : span["end"]] == span["text"]

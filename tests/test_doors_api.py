@@ -23,6 +23,7 @@ NAMES = {
     "exactness",
     "append",
     "segments",
+    "about",
 }
 
 
@@ -39,6 +40,20 @@ def examples(served: Served) -> dict[str, dict[str, object]]:
     given = {"session": loaded["session"], "file": served.uploaded(str(shown["load"]["text"]).encode())}
     return {
         name: {key: given.get(key, value) for key, value in arguments.items()} for name, arguments in shown.items()
+    }
+
+
+def test_it_says_what_answers(served: Served):
+    well, said = served.call("about")
+    assert well, said
+    assert said == {
+        "model": "tiny",
+        "window": 1024,
+        "eraser": None,
+        "engine": "torch",
+        "dtype": "float32",
+        "cache_dtype": "float32",
+        "device": "cpu",
     }
 
 

@@ -24,7 +24,7 @@ def test_the_report_has_what_each_part_said_and_which_failed(monkeypatch, tmp_pa
     report = (tmp_path / "report.md").read_text()
     assert "went well" in report
     assert "5 passed" in report
-    assert "was stopped after 300 s" in report
+    assert "was stopped after 310 s" in report
     assert "8,192 tokens" in report
     assert [device for *_, device in ran] == ["cpu", "cpu"]
     assert sum(limit for _, limit, _ in ran) < 480

@@ -23,6 +23,7 @@ from kveraser_core.benchmark.plots import write_plots
 from kveraser_core.benchmark.report import write_report
 from kveraser_core.benchmark.shapes import random_ids, shaped
 from kveraser_core.benchmark.speeds import measure_speeds
+from kveraser_core.cli.output import warn
 from kveraser_core.documents import load_document
 from kveraser_core.errors import KVEraserError
 from kveraser_core.evaluation.runner import usable_methods
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.shape and not options.text:
         raise KVEraserError("There is nothing to read: give --text FILE, or --shape NAME.")
     backbone = _backbone(options)
+    warn(backbone.description)
     machine = provenance(backbone, seed=None) | describe(backbone.device, backbone.model.dtype)
     results = _results(Path(options.out), machine)
     if not results.find("load") and not options.shape:

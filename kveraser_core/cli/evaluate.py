@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from transformers.utils.logging import disable_progress_bar
 
+from kveraser_core.cli.output import warn
 from kveraser_core.evaluation.plots import write_plots
 from kveraser_core.evaluation.report import write_report
 from kveraser_core.evaluation.runner import RESULTS, Plan, evaluate, read_results, usable_methods
@@ -22,6 +23,7 @@ def run(options: argparse.Namespace) -> None:
     """Evaluate as `options` say; results and report go to `options.out`."""
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
+    warn(backbone.description)
     questions = QuestionFile(backbone, options.qa, slice(*options.articles)) if options.qa else None
     tasks = list(TASKS) if options.tasks == ["all"] else options.tasks
     check_tasks(tasks, questions)

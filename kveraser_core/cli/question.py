@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from transformers.utils.logging import disable_progress_bar
 
+from kveraser_core.cli.output import warn
 from kveraser_core.cli.text import load
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, SpanError
@@ -148,6 +149,7 @@ def read(options: argparse.Namespace, document: Document) -> DocumentSession:
     """The session of `document` on the model that `options` name, its progress on standard error."""
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
+    warn(backbone.description)
     with _progress() as bar:
         task = bar.add_task("Prefilling", total=None)
         return DocumentSession.load(

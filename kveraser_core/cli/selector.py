@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from transformers.utils.logging import disable_progress_bar
 
+from kveraser_core.cli.output import warn
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.tasks.document_qa import QuestionFile
@@ -20,6 +21,7 @@ def run(options: argparse.Namespace) -> None:
     """Fit as `options` say; `selector.json` goes to `options.out`."""
     disable_progress_bar()
     backbone = Backbone.load(options.model, options.eraser, options.device)
+    warn(backbone.description)
     questions = QuestionFile(backbone, options.qa, slice(*options.articles)) if options.qa else None
     shares = dict(FINETUNE if questions else PRETRAIN)
     mixture = Mixture(Corpus(backbone, options.corpus), questions, shares, options.shortest, options.longest)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers.utils.logging import disable_progress_bar
 
+from kveraser_core.cli.output import warn
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.tasks.document_qa import QuestionFile
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     backbone = Backbone.load(options.model, None, options.device)
+    warn(backbone.description)
     corpus = Corpus(backbone, options.corpus)
     finetune = options.stage == "finetune"
     questions = QuestionFile(backbone, options.qa, slice(*options.articles)) if finetune else None

@@ -37,6 +37,11 @@ class Engine(ABC):
     cache_dtype: torch.dtype
     """In which dtype keys and values are kept."""
 
+    @property
+    def description(self) -> str:
+        """What runs, in a phrase: the engine, and what of it on this device."""
+        return self.name
+
     @abstractmethod
     def forward(
         self,

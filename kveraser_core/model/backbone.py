@@ -123,6 +123,28 @@ class Backbone:
         return self.eraser
 
     @property
+    def about(self) -> dict[str, str | int | None]:
+        """What answers and what runs it: model, window in tokens, eraser, engine, dtypes, device."""
+        return {
+            "model": self.name,
+            "window": self.window,
+            "eraser": self.eraser.source if self.eraser else None,
+            "engine": self.engine.description,
+            "dtype": _short(self.model.dtype),
+            "cache_dtype": _short(self.engine.cache_dtype),
+            "device": str(self.device),
+        }
+
+    @property
+    def description(self) -> str:
+        """The same in a sentence."""
+        about = self.about
+        return (
+            f"{about['model']} runs on {about['device']} by the engine {about['engine']}, weights in "
+            f"{about['dtype']}, keys and values in {about['cache_dtype']}."
+        )
+
+    @property
     def device(self) -> torch.device:
         return self.model.get_input_embeddings().weight.device
 
@@ -165,6 +187,10 @@ class Backbone:
         """The next-token logits of hidden states: `[tokens, hidden]` to `[tokens, vocabulary]`."""
         with self.lock:
             return self.engine.logits(hidden)
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def shipped_eraser(slug: str) -> Path | None:

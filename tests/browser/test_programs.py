@@ -32,6 +32,7 @@ TOOLS = {
     "exactness",
     "append",
     "segments",
+    "about",
 }
 
 

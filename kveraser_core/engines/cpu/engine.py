@@ -36,6 +36,12 @@ class CpuEngine(Engine):
         rows, blocks = RowPass.of(model, turns), BlockPass.of(model, turns)
         return cls(model, rows, blocks) if rows or blocks else None
 
+    @property
+    def description(self) -> str:
+        parts = {"single tokens": self.rows, "blocks of tokens": self.blocks}
+        compiled = " and ".join(what for what, by_kernels in parts.items() if by_kernels)
+        return f"{self.name} (compiled kernels for {compiled})"
+
     def warm_up(self) -> None:
         """The first time on a machine it takes some 30 seconds to compile the kernels, later half of one."""
         cache = EditableCache.of(self._model, 3, self.cache_dtype)
