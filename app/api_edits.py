@@ -7,9 +7,10 @@ import gradio as gr
 from app.api_documents import NOBODY
 from app.jobs import Job
 from app.results import as_erased, as_exactness, as_similar
+from app.search import find_similar
 from app.store import SessionStore
 from app.turns import Turns
-from app.work import find_similar, new_text_of, question_of, report
+from app.work import new_text_of, question_of, report
 from kveraser_core.documents import Document
 from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, check_span

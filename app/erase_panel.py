@@ -8,11 +8,12 @@ import gradio as gr
 from app.document_view import from_browser
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
+from app.search import find_similar
 from app.store import SessionStore
 from app.texts import say
 from app.turns import Turns
 from app.widgets import conversation, edit_list, exactness, painted, segments
-from app.work import find_similar, new_text_of
+from app.work import new_text_of
 from app.workspace import Workspace
 from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.documents.spans import Span, SpanError

@@ -1,4 +1,4 @@
-"""What is done with the model, for the page and for programs alike: load a document, answer, compare, find similar.
+"""What is done with the model, for the page and for programs alike: load a document, answer, compare, report.
 
 Each gives way to others after a moment's work, and ends early once nobody listens or its time is over.
 """
@@ -12,8 +12,6 @@ from app.store import SessionStore
 from app.texts import WordedError
 from app.workspace import AskedTurn, Comparison, PrefillTime, Workspace
 from kveraser_core.documents import Document
-from kveraser_core.documents.similar.finder import Similar
-from kveraser_core.documents.spans import Span
 from kveraser_core.methods import REFERENCE, get_method
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
@@ -204,24 +202,6 @@ def report(
         job.give_way()
 
     return session.report(questions, method, report_command(session, questions, method), progress)
-
-
-def find_similar(
-    job: Job, workspace: Workspace, spans: Sequence[Span], looked: Callable[[float], None] = lambda share: None
-) -> list[Similar]:
-    """Passages like one of `spans`; `looked` is told which share of the document has been looked at.
-
-    The turns of `job` are those of searches, which run beside the model. Raises `Stopped`.
-    """
-    job.take()
-
-    def progress(done: int, total: int) -> None:
-        if job.stopped:
-            raise Stopped("e_stopped")
-        looked(done / total)
-        job.give_way()
-
-    return workspace.similar.find(spans, progress=progress)
 
 
 def time_over() -> TimeOver:
