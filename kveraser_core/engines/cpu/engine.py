@@ -11,6 +11,7 @@ from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.rotation import Turns
 from kveraser_core.engines.batch import LowRankWeights, Segment
 from kveraser_core.engines.cpu.block_pass import BlockPass
+from kveraser_core.engines.cpu.features import LEVEL
 from kveraser_core.engines.cpu.row_pass import RowPass
 from kveraser_core.engines.engine import Engine
 from kveraser_core.engines.torch import TorchEngine
@@ -40,7 +41,7 @@ class CpuEngine(Engine):
     def description(self) -> str:
         parts = {"single tokens": self.rows, "blocks of tokens": self.blocks}
         compiled = " and ".join(what for what, by_kernels in parts.items() if by_kernels)
-        return f"{self.name} (compiled kernels for {compiled})"
+        return f"{self.name} (kernels of {LEVEL.name} for {compiled})"
 
     def warm_up(self) -> None:
         """The first time on a machine it takes some 30 seconds to compile the kernels, later half of one."""
