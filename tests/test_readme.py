@@ -177,7 +177,7 @@ def test_named_files_exist(page):
 
 
 def test_the_keys_that_json_output_is_said_to_have_are_those_it_has():
-    span = SimpleNamespace(characters=Span(0, 1), text="", tokens=1)
+    span = SimpleNamespace(characters=Span(0, 1), text="", tokens=1, new_text="")
     backbone, document = SimpleNamespace(name="", eraser=None), SimpleNamespace(title="", text="ab", warnings=())
     session = SimpleNamespace(
         backbone=backbone, document=document, tokens=1, spans=[span], round_out=lambda spans: [span]
