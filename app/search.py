@@ -23,4 +23,5 @@ def find_similar(
         looked(done / total)
         job.give_way()
 
-    return workspace.similar.find(spans, progress=progress)
+    with workspace.session.backbone.lock.without_background():
+        return workspace.similar.find(spans, progress=progress)

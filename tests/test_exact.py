@@ -351,6 +351,23 @@ def test_the_background_has_the_lock_only_while_nobody_else_wants_it():
         pass
 
 
+def test_the_background_waits_for_work_beside_the_model():
+    lock, has = ModelLock(), threading.Event()
+
+    def background():
+        with lock.in_background(lambda: False):
+            has.set()
+
+    thread = threading.Thread(target=background, daemon=True)
+    with lock.without_background():
+        thread.start()
+        assert not has.wait(0.2)
+        with lock:  # others have it
+            pass
+    assert has.wait(10)
+    thread.join()
+
+
 def test_passes_become_shorter_where_others_would_wait_too_long(monkeypatch):
     monkeypatch.setattr(pace, "CHUNK", 512)
     machine = Pace()

@@ -57,6 +57,17 @@ class ModelLock:
                 if self._thread == threading.get_ident():
                     self._leave()
 
+    @contextmanager
+    def without_background(self) -> Iterator[None]:
+        """Inside, nothing has the lock in the background: for work beside the model that somebody waits for."""
+        with self._changed:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting -= 1
+
     def _give_way(self, unwanted: Callable[[], bool]) -> float:
         if unwanted():
             raise Interrupted
