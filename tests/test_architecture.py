@@ -77,10 +77,10 @@ def test_importing_the_library_loads_no_model_code():
     assert not loaded_by("import kveraser_core") & {"torch", "numpy", "transformers", "numba", "matplotlib"}
 
 
-def test_a_session_needs_neither_compiler_nor_plots():
+def test_a_session_needs_neither_compiler_nor_plots_nor_the_sentence_model():
     loaded = loaded_by("from kveraser_core import Backbone, DocumentSession, METHODS, load_document")
     assert "torch" in loaded
-    assert not loaded & {"numba", "llvmlite", "matplotlib", "gradio"}
+    assert not loaded & {"numba", "llvmlite", "matplotlib", "gradio", "sentence_transformers", "sentencex"}
 
 
 def test_public_names_are_there_and_others_are_not():

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(str(error))
         return 2
     except ModuleNotFoundError as error:
-        extra = {_train: "train", _question: "app", _answers: "app"}.get(options.run, "bench")
+        extra = {_train: "train", _question: "app", _report: "app", _answers: "app"}.get(options.run, "bench")
         warn(f"{error.name} is not installed: install it, or kveraser with its extra [{extra}].")
         return 2
     except KeyboardInterrupt:

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kveraser_core.cache.editable_cache import EditableCache
-from kveraser_core.documents.similar.finder import SimilarFinder
 from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import NONE, REFERENCE, get_method, make_plan
@@ -167,6 +166,8 @@ class Reporter:
 
     def _copies(self) -> list[tuple[Copy, ...]]:
         """For each edit the passages that are not edited and say the same, or nearly."""
+        from kveraser_core.documents.similar.finder import SimilarFinder  # its sentence model is an extra
+
         document, finder = self.map.document, SimilarFinder(self.map.document.text)
         spans = [self.map.shown(edit).characters for edit in self.edits]
         made = list[tuple[Copy, ...]]()
@@ -174,7 +175,7 @@ class Reporter:
             others = [other for other in spans if other != span]
             found = finder.find([span])
             left = [one for one in found if not any(_meet(one.span, other) for other in others)]
-            pages = [sum(start <= one.span.start for start in document.page_starts) for one in left]
+            pages = [document.page_at(one.span.start) for one in left]
             made.append(
                 tuple(
                     Copy(one.span.start, one.span.end, page, one.text, one.literal)
