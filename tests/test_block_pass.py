@@ -12,6 +12,7 @@ from transformers import (
     SmolLM3ForCausalLM,
 )
 
+from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.layer import CacheFull
 from kveraser_core.cache.view import AttentionView, SlotRange
 from kveraser_core.engines.attention import NAME
@@ -19,7 +20,7 @@ from kveraser_core.engines.batch import Segment
 from kveraser_core.engines.cpu.block_pass import BlockPass, shared_out
 from kveraser_core.engines.cpu.engine import CpuEngine
 from kveraser_core.engines.cpu.features import LEVEL
-from kveraser_core.engines.engine import VARIABLE
+from kveraser_core.engines.engine import VARIABLE, EngineError
 from kveraser_core.engines.torch import TorchEngine
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import PROJECTIONS, tiny_config, tiny_model
@@ -242,6 +243,13 @@ def test_a_full_cache_says_so_and_keeps_what_it_has(both):
     with pytest.raises(CacheFull, match="room for 1 more tokens"):
         backbone.encode(some(2), cache)
     assert cache.length == 4
+
+
+def test_a_cache_of_another_dtype_is_refused(both):
+    backbone, _ = both
+    cache = EditableCache.of(backbone.model, 8, torch.float32)
+    with pytest.raises(EngineError, match="read keys and values in bf16, not in"):
+        backbone.encode(some(4), cache)
 
 
 @pytest.mark.parametrize(

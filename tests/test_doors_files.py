@@ -12,7 +12,7 @@ from gradio import processing_utils
 from gradio.utils import get_upload_folder
 from gradio_client import handle_file
 
-from app import api, bodies, load_panel, uploads
+from app import api_documents, bodies, load_panel, uploads
 from tests.conftest import TEXT
 from tests.serving import Served
 
@@ -246,7 +246,7 @@ def handlers_open(monkeypatch: pytest.MonkeyPatch) -> None:
     def reads_anything(path: str) -> tuple[bytes, str]:
         return Path(path).read_bytes(), Path(path).name
 
-    monkeypatch.setattr(api, "read_upload", reads_anything)
+    monkeypatch.setattr(api_documents, "read_upload", reads_anything)
     monkeypatch.setattr(load_panel, "read_upload", reads_anything)
 
 

@@ -79,9 +79,9 @@ def test_an_answer_longer_than_the_cap_is_refused_with_a_sentence(server):
     client = Client(server.port, "127.0.0.10")
     session = client.call("load", text(3), "a")["session"]
     with pytest.raises(Refused, match="100,000 tokens was asked for and 1,024 are the most"):
-        client.call("ask", session, "All?", "", 100_000)
+        client.call("ask", session, "All?", "", 100_000, False)
     with pytest.raises(Refused, match="at least one token"):
-        client.call("ask", session, "All?", "", 0)
+        client.call("ask", session, "All?", "", 0, False)
     with pytest.raises(Refused, match="256 are the most"):
         client.call("compare", session, "All?", ["none"], 257)
     assert len(client.call("compare", session, "All?", ["none", "none", "mask"], 2)) == 2
@@ -94,7 +94,7 @@ def asked(server, address: str) -> tuple[Client, str]:
 
 def test_who_hangs_up_frees_the_model(server, slow):
     client, session = asked(server, "127.0.0.11")
-    connection = client.listen("ask", client.begin("ask", session, "All?", "", 900))
+    connection = client.listen("ask", client.begin("ask", session, "All?", "", 900, False))
     begun(slow)
     connection.close()
     assert idle_within(slow, 10)
@@ -103,7 +103,7 @@ def test_who_hangs_up_frees_the_model(server, slow):
 def test_who_never_listens_frees_the_model(server, slow, monkeypatch):
     monkeypatch.setattr(clients, "UNHEARD_S", 1.0)
     client, session = asked(server, "127.0.0.12")
-    client.begin("ask", session, "All?", "", 900)
+    client.begin("ask", session, "All?", "", 900, False)
     begun(slow)
     assert idle_within(slow, 5)
 
@@ -139,7 +139,7 @@ def test_an_mcp_client_that_goes_frees_the_model(server, slow):
 def test_an_answer_ends_when_its_time_is_over_and_says_so(server, slow, monkeypatch):
     monkeypatch.setattr(jobs, "LONGEST_S", 1.0)
     client, session = asked(server, "127.0.0.13")
-    answer = client.call("ask", session, "All?", "", 900)
+    answer = client.call("ask", session, "All?", "", 900, False)
     assert not answer["finished"]
     assert answer["text"]
     assert "A request may have the model for" in answer["error"]
@@ -216,7 +216,7 @@ def test_questions_and_titles_that_are_far_too_long_are_not_kept(server):
     client = Client(server.port, "127.0.0.31")
     session = client.call("load", text(3), "t" * 9000)
     assert len(session["title"]) == 200
-    for name, more in (("ask", ["", 4]), ("compare", [["none"], 4])):
+    for name, more in (("ask", ["", 4, False]), ("compare", [["none"], 4])):
         with pytest.raises(Refused, match="too long"):
             client.call(name, session["session"], "why " * 9000, *more)
     assert "why" not in client.call("export", session["session"], "md")["text"]

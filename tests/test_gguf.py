@@ -10,6 +10,7 @@ from gguf import GGUFReader
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, LlamaTokenizer
 
+from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.model.backbone import Backbone, UnsupportedModel
 from kveraser_core.model.gguf import convert as module
 from kveraser_core.model.gguf.convert import CacheUnwritable
@@ -53,7 +54,10 @@ def logits(backbone, ids):
         ("llama", "BF16"),
     ],
 )
-def test_a_file_gives_the_logits_of_its_weights_and_the_ids_of_its_tokenizer(kind, form, tmp_path, tokenizer):
+def test_a_file_gives_the_logits_of_its_weights_and_the_ids_of_its_tokenizer(
+    kind, form, tmp_path, tokenizer, monkeypatch
+):
+    monkeypatch.setenv(VARIABLE, "torch")  # which keeps keys and values in fp32
     model = tiny(kind)
     backbone = load(write(tmp_path / "a.gguf", model, tokenizer, kind, form))
     text = f"{TEXT} 12345  \n\n\t Größe, Ⅷ，日本語 👍🏽"

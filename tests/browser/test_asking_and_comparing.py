@@ -100,9 +100,9 @@ def test_only_methods_that_there_is_an_eraser_for_are_offered(page: Page):
 def test_an_answer_says_that_full_recompute_ran_instead(page: Page):
     paste(page, "The toll is 14 silver coins.\n\nShips pay at noon.")
     erase(page, "The toll", "silver coins.")
-    ask(page, QUESTION)
+    ask(page, QUESTION, "local_repair")
     said = re.compile("^exact: full_recompute ran, since everything after the passage")
-    expect(page.locator("#conversation .figures")).to_have_text(re.compile("^kveraser_repair · "))
+    expect(page.locator("#conversation .figures")).to_have_text(re.compile("^local_repair · "))
     expect(page.locator("#conversation .ran")).to_have_text(said)
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#compare").click()

@@ -32,14 +32,14 @@ class Held:
     def __init__(self) -> None:
         self.begun, self.let_go = threading.Event(), threading.Event()
 
-    def load(self, backbone, document, progress, cancelled):
+    def load(self, backbone, document, progress, cancelled, exact_soon):
         if document.title != "research-brief.md":
-            return DocumentSession.load(backbone, document, progress, cancelled)
+            return DocumentSession.load(backbone, document, progress, cancelled, exact_soon)
         self.begun.set()
         while not self.let_go.wait(0.05):
             if cancelled():
                 raise Cancelled("Reading was cancelled: load the document again to go on.")
-        return DocumentSession.load(backbone, document, progress, cancelled)
+        return DocumentSession.load(backbone, document, progress, cancelled, exact_soon)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from kveraser_core.engines.cpu.features import LEVEL
+from kveraser_core.engines.engine import EngineError
 
 Array = np.ndarray[Any, Any]
 
@@ -75,5 +76,10 @@ def share_threads() -> None:
 
 
 def bits(tensor: Tensor) -> Array:
-    """The own memory of a bf16 tensor, if it lies in order, as integers."""
+    """The own memory of a bf16 tensor, if it lies in order, as integers. Raises `EngineError` for another dtype."""
+    if tensor.dtype != torch.bfloat16:
+        raise EngineError(
+            f"The compiled kernels read keys and values in bf16, not in {tensor.dtype}: make caches by "
+            "Backbone.new_cache, or set KVERASER_ENGINE to torch."
+        )
     return tensor.detach().contiguous().view(torch.uint16).numpy()
