@@ -111,7 +111,7 @@ def pick_sample(page: Page, name: str, file: str) -> None:
 
 
 def ask(page: Page, question: str, method: str | None = None) -> None:
-    """Ask and wait for the whole answer."""
+    """Ask and wait for the whole answer, and for the passages under it."""
     if method:
         page.locator("#method input").click()
         page.get_by_role("option", name=method, exact=True).click()
@@ -119,6 +119,7 @@ def ask(page: Page, question: str, method: str | None = None) -> None:
     page.locator("#question textarea").fill(question)
     page.locator("#ask").click()
     expect(page.locator("#conversation .figures")).to_have_count(answered + 1)
+    expect(page.locator("#conversation .turn").last.locator(".evidence")).to_have_count(1)
 
 
 def toast(page: Page, text: str | re.Pattern[str]) -> None:
