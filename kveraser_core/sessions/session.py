@@ -22,7 +22,7 @@ from kveraser_core.sessions.comparison import compared
 from kveraser_core.sessions.context import Context, read_context
 from kveraser_core.sessions.edited_context import EditedContext
 from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
-from kveraser_core.sessions.exactness import NotExact
+from kveraser_core.sessions.exactness import check_exact
 from kveraser_core.sessions.questions import fitted, tokens_of
 from kveraser_core.sessions.report import ErasureReport
 from kveraser_core.sessions.report_measure import Progress, Reporter, ignored
@@ -205,10 +205,7 @@ class DocumentSession(EditedContext):
         erased yet is erased in the pass that reads the question, where the method can. The session is held until the
         iterator ends or is closed. Raises `QuestionError` and what the method raises.
         """
-        if exact and method not in (None, REFERENCE):
-            raise NotExact(
-                f"An exact answer is that of {REFERENCE}: leave {method} out, or do not ask for exactness."
-            )
+        check_exact(method, exact)
         with self._lock.held():
             name = REFERENCE if exact else method or self._method_now
             prompt_ids = self.question_ids(question, history)
