@@ -20,6 +20,24 @@ from app.store import SessionStore
 from kveraser_core.model.backbone import Backbone
 from tests.conftest import tiny_model
 
+ENDPOINTS = {
+    "load",
+    "load_file",
+    "erase",
+    "replace",
+    "undo",
+    "similar",
+    "ask",
+    "compare",
+    "report",
+    "export",
+    "exactness",
+    "append",
+    "segments",
+    "about",
+}
+"""The names of all endpoints, which are tools too."""
+
 
 class Reply(NamedTuple):
     status: int

@@ -5,26 +5,9 @@ import json
 import pytest
 from gradio_client.exceptions import AppError
 
-from tests.serving import Served
+from tests.serving import ENDPOINTS, Served
 
 pytestmark = pytest.mark.usefixtures("many_requests")
-
-NAMES = {
-    "load",
-    "load_file",
-    "erase",
-    "replace",
-    "undo",
-    "similar",
-    "ask",
-    "compare",
-    "report",
-    "export",
-    "exactness",
-    "append",
-    "segments",
-    "about",
-}
 
 
 @pytest.fixture
@@ -59,7 +42,7 @@ def test_it_says_what_answers(served: Served):
 
 def test_every_endpoint_is_described_with_an_example_of_each_argument(served: Served):
     info = served.send("GET", "/gradio_api/info").json
-    assert {name.strip("/") for name in info["named_endpoints"]} == NAMES
+    assert {name.strip("/") for name in info["named_endpoints"]} == ENDPOINTS
     assert info["unnamed_endpoints"] == {}
     for name, endpoint in info["named_endpoints"].items():
         assert len(endpoint["description"]) > 20, name
@@ -113,21 +96,21 @@ def test_descriptions_show_nothing_else(served: Served):
     assert served.send("GET", "/openapi.json").status == 404
     described = served.send("GET", "/gradio_api/openapi.json").json
     called = {path.rpartition("/")[2] for path in described["paths"] if "/call/v2/" in path}
-    assert called == NAMES
+    assert called == ENDPOINTS
     for path, item in described["paths"].items():
-        assert path == "/gradio_api/upload" or any(f"/{name}" in path for name in NAMES)
+        assert path == "/gradio_api/upload" or any(f"/{name}" in path for name in ENDPOINTS)
         for entry in item.values():
             assert entry["summary"]
     hidden = served.send("GET", "/gradio_api/info?all_endpoints=true").json["named_endpoints"]
-    assert {name.strip("/") for name in hidden} == NAMES
+    assert {name.strip("/") for name in hidden} == ENDPOINTS
     config = served.send("GET", "/config").json
     public = {entry["api_name"] for entry in config["dependencies"] if entry["api_visibility"] == "public"}
     private = {entry["api_name"].rstrip("_0123456789") for entry in config["dependencies"]} - public
-    assert public == NAMES
+    assert public == ENDPOINTS
     assert private <= {"false", "js_fn", "leave"}
     assert config["show_error"] is False
     tools = served.mcp("tools/list", {})["tools"]
-    assert {tool["name"] for tool in tools} == NAMES
+    assert {tool["name"] for tool in tools} == ENDPOINTS
     for tool in tools:
         assert len(tool["description"]) > 20
         assert all(entry["description"] and entry["examples"] for entry in tool["inputSchema"]["properties"].values())

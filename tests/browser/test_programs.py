@@ -13,27 +13,11 @@ from mcp.client.streamable_http import streamablehttp_client
 
 from tests.browser.driving import QUESTION, SECOND, TEXT
 from tests.browser.serving import Server
-from tests.serving import run_beside
+from tests.serving import ENDPOINTS, run_beside
 
 pytestmark = [pytest.mark.browser, pytest.mark.packaged]
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TOOLS = {
-    "load",
-    "load_file",
-    "erase",
-    "replace",
-    "undo",
-    "similar",
-    "ask",
-    "compare",
-    "report",
-    "export",
-    "exactness",
-    "append",
-    "segments",
-    "about",
-}
 
 
 def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_path):
@@ -76,7 +60,7 @@ def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_pat
 
 def test_only_the_named_endpoints_are_public(server: Server):
     named = Client(server.address, verbose=False).view_api(return_format="dict")["named_endpoints"]
-    assert {name.strip("/") for name in named} == TOOLS
+    assert {name.strip("/") for name in named} == ENDPOINTS
 
 
 def test_the_same_are_mcp_tools(server: Server):
@@ -96,7 +80,7 @@ def test_the_same_are_mcp_tools(server: Server):
             return set(tools), answer.content[0].text
 
     tools, answer = run_beside(run)
-    assert tools == TOOLS
+    assert tools == ENDPOINTS
     assert "30" in answer
 
 
