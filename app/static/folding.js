@@ -15,9 +15,11 @@ const PIECE = regex(
   'g',
 );
 const ALL_DROPPED = regex(cls(DROPPED), 'g');
-const ALNUM = '[\\p{L}\\p{N}]';
-const [IS_SPACE, IS_LINE_BREAK, IS_ALNUM] = [cls(SPACE), cls(RULES.lineBreak), '^' + ALNUM].map((one) => regex(one));
-const [ENDS_ALNUM, ENDS_WIDE, STARTS_WIDE] = [ALNUM + '$', cls(RULES.wide) + '$', '^' + cls(RULES.wide)].map((one) => regex(one));
+const [IS_SPACE, IS_LINE_BREAK] = [cls(SPACE), cls(RULES.lineBreak)].map((one) => regex(one));
+const ALNUM = cls('\\p{L}\\p{N}');
+const [IS_ALNUM, IS_WIDE] = [ALNUM, cls(RULES.wide)].map((one) => regex('^' + one));
+// Chromium 156 misses letters beyond U+FFFF where they are looked for before `$`.
+const lastOf = (text) => [...text.slice(-2)].pop() ?? '';
 const TABLED = regex(cls(Object.keys(RULES.table).join('').replace('-', '\\-')), 'g');
 const IS_BEYOND = /[\ud800-\udfff]/;
 const tabled = (text) => text.replace(TABLED, (found) => RULES.table[found]);
@@ -67,10 +69,10 @@ function fold(text) {
   };
   const breaks = (start, end, kind, blank) => {
     const after = String.fromCodePoint(text.codePointAt(end) ?? 32);
-    if (kind && ENDS_ALNUM.test(parts.at(-1) ?? '') && IS_ALNUM.test(foldCharacter(after))) {
+    if (kind && IS_ALNUM.test(lastOf(parts.at(-1) ?? '')) && IS_ALNUM.test(foldCharacter(after))) {
       made.joints.push(length);
       made.kinds.push(kind);
-    } else if (!(blank && ENDS_WIDE.test(text.slice(Math.max(0, start - 2), start)) && STARTS_WIDE.test(after)))
+    } else if (!(blank && IS_WIDE.test(lastOf(text.slice(0, start))) && IS_WIDE.test(after)))
       for (const [found, dash, space, rest] of text.slice(start, end).matchAll(PIECE)) {
         if (dash || space || rest) whole(start, start + found.length, rest ? foldCharacter(rest) : dash ? '-' : ' ');
         start += found.length;
@@ -81,7 +83,7 @@ function fold(text) {
     TAIL.lastIndex = 0;
     const tail = TAIL.exec(run)?.[0].length ?? 0;
     const before = text.slice(at, index);
-    const base = tail && before ? index - [...before.slice(-2)].pop().length : index;
+    const base = tail && before ? index - lastOf(before).length : index;
     stretch(at, base);
     if (tail) whole(base, index + tail, foldCharacter(text.slice(base, index + tail)));
     const rest = run.slice(tail);

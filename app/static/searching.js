@@ -6,7 +6,6 @@ const DASHES = regex(`${cls(DASH)}(?:${cls(DROPPED)}*${cls(DASH)})*`, 'g');
 const BLANK_EDGES = regex(`^${cls(SPACE + DROPPED)}+|(?<!${cls(SPACE + DROPPED)})${cls(SPACE + DROPPED)}+$`, 'g');
 const HYPHENS_AT_END = regex(`(?<!${cls(DASH + DROPPED)})${cls(DASH + DROPPED)}+$`);
 const HYPHEN_LEADS = regex(`^- ?${ALNUM}`);
-const HYPHEN_TAILS = regex(`${ALNUM}-$`);
 const IS_MARK = regex('^\\p{M}');
 const REACH = 100;
 
@@ -14,7 +13,7 @@ function wantedOf(passage) {
   const text = passage.replace(BLANK_EDGES, '');
   const folded = fold(text);
   const lead = HYPHEN_LEADS.test(folded.text) ? LEAD.exec(text)[0] : '';
-  const tail = HYPHEN_TAILS.test(folded.text);
+  const tail = folded.text.endsWith('-') && IS_ALNUM.test(lastOf(folded.text.slice(0, -1)));
   if (!lead && !tail) return { folded, lead, tail };
   const core = text.slice(lead.length);
   return { folded: fold(tail ? core.replace(HYPHENS_AT_END, '') : core), lead, tail };

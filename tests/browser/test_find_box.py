@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 TEXTS = [
     "The landlord’s “quiet hours” – every day… Non‑stop. well-\nknown well-known confi-\n\ndential",
     "Ga\u0308rtner pass\u200bword sa\u00adfe swan\u200d. Nor\ufeffmal ΟΔΟΣ İstanbul Straße ﬁ ½ 10⁵ ¨ x\u0302",
-    "合同金额\n为九千元 ｶﾞ ㄱㅏ 👩🏽‍🚀 ❤️‍🔥 กำ कि 𝐀𝐁… 𠀀\n𠀁 a-b – c -d\ne- f",
+    "合同金额\n为九千元 ｶﾞ ㄱㅏ 👩🏽‍🚀 ❤️‍🔥 กำ कि 𝐀𝐁… 𠀀\n𠀁 a-b – c -d\ne- f 𗀀-0 𐐀-\n𐐁",
 ]
 
 
