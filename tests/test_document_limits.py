@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -74,16 +73,6 @@ def test_titles_and_passwords_of_any_kind_come_through():
     assert read_document(data, "a", password="ключ \" \n'").text == "secret"
     with pytest.raises(EncryptedDocument, match="A password is needed to open '\udce4\n'"):
         read_document(data, "'\udce4\n'")
-
-
-def test_importing_the_reader_imports_no_parser():
-    program = "import kveraser_core.documents.document, sys; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert not {"torch", "numpy", "pypdf", "lxml", "bs4", "openpyxl", "charset_normalizer", "webencodings"} & set(
-        loaded.split()
-    )
 
 
 def test_text_needs_no_child(child):
@@ -238,28 +227,6 @@ def test_a_missing_library_is_told(monkeypatch):
     assert str(error) == (
         "a.pdf cannot be read without what KVEraser requires: install it again (No module named 'pypdf')."
     )
-
-
-def test_modules_of_the_folder_one_works_in_are_not_taken(tmp_path, monkeypatch):
-    for name in ("json", "threading", "pypdf", "kveraser_core"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit(5)")
-    monkeypatch.chdir(tmp_path)
-    assert read_document(pdf(["inside"]), "a.pdf").text == "inside"
-
-
-def test_no_program_is_run_on_what_a_file_holds(tmp_path, monkeypatch):
-    program = tmp_path / "jbig2dec"
-    program.write_text(f"#!/bin/sh\necho run > {tmp_path}/run\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DocumentError):
-        read_document(pdf_files.FILES["JBIG2"](), "a.pdf")
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("name", ["entity from a file", "entity from an address", "definitions from an address"])
-def test_no_file_and_no_address_is_opened_for_a_document(name):
-    assert parse(docx_files.FILES[name](), "a.docx")[0] == "text"
 
 
 def test_what_stands_before_a_page_takes_time_in_proportion():

@@ -16,9 +16,10 @@ from app import api_documents, bodies, load_panel, uploads
 from tests.conftest import TEXT
 from tests.serving import Served
 
-pytestmark = pytest.mark.usefixtures("many_requests")
-
 SECRET = "The secret word of this machine is xylophone."
+
+
+pytestmark = pytest.mark.usefixtures("many_requests")
 
 
 @pytest.fixture
@@ -230,10 +231,6 @@ def test_the_mcp_tool_says_what_it_takes(served: Served):
     assert "/gradio_api/upload" in tool["inputSchema"]["properties"]["file"]["description"]
 
 
-# Three locks: the door reads every request, Gradio checks what it takes for a file, and the handlers check what they
-# are given. Each holds alone, also if an update of Gradio takes its own away or changes what it takes for a file.
-
-
 def door_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "_names_a_file", lambda entry: False)
 
@@ -272,9 +269,6 @@ def test_with_every_lock_open_the_file_is_read(served: Served, secret: Path, mon
     assert well, loaded
 
 
-# What is served of the upload folder.
-
-
 def test_the_upload_folder_is_private_and_nothing_else_is_served(
     served: Served, secret: Path, placed: dict[str, str]
 ):
@@ -298,51 +292,3 @@ def test_the_upload_folder_is_private_and_nothing_else_is_served(
         reply = served.send("GET", f"/gradio_api/file={other}")
         assert reply.status >= 400
         assert b"xylophone" not in reply.body
-
-
-def test_routes_of_gradio_that_the_page_does_not_need_are_closed(served: Served):
-    for path in (
-        "openapi.json", "docs", "monitoring", "monitoring/summary", "manifest.json", "pwa_icon", "login", "logout",
-        "gradio_api/deep_link?session_hash=x", "gradio_api/user", "gradio_api/token",
-        "gradio_api/dev/reload", "gradio_api/runs", "gradio_api/file/etc/passwd", "gradio_api/vibe-code/",
-        "gradio_api/proxy=http://x.hf.space/", "gradio_api/startup-events", "gradio_api/queue/status",
-        "gradio_api/custom_component/x/client/y/z", "gradio_api/mcp/schema", "gradio_api/mcp/sse", "svelte/x.js",
-        "gradio_api/stream/x/y/1/playlist.m3u8", "gradio_api/profiling/summary", "assets", "static",
-        "assets/../../package.json", "static/%2e%2e/%2e%2e/index.html",
-    ):  # fmt: skip
-        assert served.send("GET", f"/{path}").status >= 400, path
-    for path in (
-        "component_server", "vibe-edit", "vibe-code", "vibe-starter-queries", "undo-vibe-edit", "stream/x",
-        "process_recording", "reset", "run-history/connect", "profiling/clear", "mcp/messages/", "call/nothing",
-        "call/file", "call/lambda", "call/leave", "run/erase",
-    ):  # fmt: skip
-        assert served.send("POST", f"/gradio_api/{path}", {"data": []}).status == 404, path
-    for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
-        assert served.send(method, "/gradio_api/queue/join").status == 404
-
-
-def test_uploads_are_swept_when_they_are_old(served: Served):
-    path = Path(served.uploaded(b"old", "old.txt"))
-    uploads.sweep()
-    assert path.exists()
-    os.utime(path, (0, 0))
-    os.utime(path.parent, (0, 0))
-    uploads.sweep()
-    assert not path.exists()
-
-
-def test_the_folder_of_a_killed_process_is_removed_and_that_of_a_living_one_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(uploads.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(uploads.tempfile, "mkdtemp", lambda prefix: _made(tmp_path / f"{prefix}new"))
-    monkeypatch.setattr(uploads.atexit, "register", lambda *given, **named: None)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    living, killed = (_made(tmp_path / f"kveraser-uploads-{name}") for name in ("living", "killed"))
-    assert uploads._lock(Path(living)) is not None
-    assert uploads._new_folder() == tmp_path / "kveraser-uploads-new"
-    assert Path(living).exists()
-    assert not Path(killed).exists()
-
-
-def _made(path: Path) -> str:
-    path.mkdir(mode=0o700)
-    return str(path)

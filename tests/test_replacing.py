@@ -17,8 +17,8 @@ from kveraser_core.methods.staleness import stale_tokens
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.context import read_context
 from tests.conftest import TEXT
+from tests.methods.states import load_eraser, pairs, plain_model, read_by_transformers, same, seen, select, states
 from tests.poison import ENGINES, model_for
-from tests.test_methods import load_eraser, pairs, plain_model, read_by_transformers, same, seen, select, states
 
 NAMES = [name for name in METHODS if name not in ("kveraser", "mask")]
 REPLACING = [name for name in NAMES if name not in ("none", "erratum")]

@@ -12,7 +12,7 @@ from kveraser_core.sessions.report_html import as_html
 from kveraser_core.sessions.report_measure import NothingToReport
 from kveraser_core.sessions.session import DocumentSession
 from tests.conftest import TEXT, tiny_model
-from tests.test_session import OLD, same, states
+from tests.session_states import OLD, same, states
 
 AGAIN = "\n\nThe ferry leaves from the second pier.\n\n"
 PAGES = (0, TEXT.index("The toll today"), len(TEXT) + 2)

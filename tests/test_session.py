@@ -1,7 +1,6 @@
 import threading
 
 import pytest
-import torch
 
 from kveraser_core.documents import Document
 from kveraser_core.documents.search.finding import find_text
@@ -14,24 +13,15 @@ from kveraser_core.sessions.questions import QuestionError
 from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import DocumentTooLong
 from tests.conftest import TEXT
+from tests.session_states import OLD, same, states
 
 SHORT = Sampling(max_tokens=6)
-OLD = "An old rule said that the toll is fourteen silver coins for every mast."
 
 
 @pytest.fixture
 def session(llama, save_adapter):
     llama.load_eraser(save_adapter())
     return DocumentSession.load(llama, Document(TEXT, "harbour.txt"))
-
-
-def states(session):
-    cache = session._active.edited.cache if session._active else session._context.cache
-    return [tensor.clone() for layer in cache.editable for tensor in layer.filled()]
-
-
-def same(left, right):
-    return len(left) == len(right) and all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
 
 
 def test_what_is_erased_is_rounded_out_to_tokens(session):
