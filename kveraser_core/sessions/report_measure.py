@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from torch import Tensor
+
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
@@ -53,6 +55,7 @@ class Reporter:
         control = self._control()
         prompts = [context.prompt.question_ids(question) for question in self.questions]
         exact = self._exact()
+        expected = [[probe_logits(backbone, exact, probe) for probe in probes] for probes in passages]
         self.progress(0.3)
         recalls = [dict[str, Recall]() for _ in passages]
         answers = [{"exact": answer_to(backbone, exact, prompt)} for prompt in prompts]
@@ -61,23 +64,27 @@ class Reporter:
         for done, (name, method) in enumerate((("original", NONE), ("noise", REFERENCE), ("edited", self.method))):
             with self._edited(method) as (cache, ran):
                 for number, probes in enumerate(passages):
+                    logits = [probe_logits(backbone, cache, probe) for probe in probes]
+                    kl = max(agreement(*pair)[1] for pair in zip(expected[number], logits, strict=True))
                     if name == "noise":
-                        noises[number] = self._kl_of(cache, exact, probes)
+                        noises[number] = kl
                     else:
-                        recalls[number][name] = self._recall(cache, probes, number, exact)
+                        recalls[number][name] = self._recall(cache, probes, logits, self._text(number), kl)
                 for number, prompt in enumerate(prompts):
                     kls[number][name] = self._kl(cache, exact, prompt, answers[number]["exact"])
                     if name != "noise":
                         answers[number][name] = answer_to(backbone, cache, prompt)
                 if name == "edited" and control:
-                    controls[name] = self._recall(cache, control[1], None)
+                    controls[name] = self._control_recall(cache, control[1])
             self.progress(0.3 + 0.2 * (done + 1))
         never = self._never_read()
         for number, probes in enumerate(passages):
-            recalls[number]["exact"] = self._recall(exact, probes, number)
-            recalls[number]["never_read"] = self._recall(never, probes, number)
+            text = self._text(number)
+            recalls[number]["exact"] = self._recall(exact, probes, expected[number], text)
+            unread = [probe_logits(backbone, never, probe) for probe in probes]
+            recalls[number]["never_read"] = self._recall(never, probes, unread, text)
         if control:
-            controls["never_read"] = self._recall(never, control[1], None)
+            controls["never_read"] = self._control_recall(never, control[1])
         copies = self._copies()
         self.progress(1.0)
         return ErasureReport(
@@ -121,22 +128,25 @@ class Reporter:
         return cache
 
     def _recall(
-        self, cache: EditableCache, probes: Sequence[Probe], number: int | None, exact: EditableCache | None = None
+        self,
+        cache: EditableCache,
+        probes: Sequence[Probe],
+        logits: Sequence[Tensor],
+        passage: str,
+        kl: float | None = None,
     ) -> Recall:
-        """What `probes` give after `cache`; `number` is that of the edited passage that they are of."""
-        backbone = self.map.context.backbone
-        logits = [probe_logits(backbone, cache, probe) for probe in probes]
-        kl = None if exact is None else self._kl_of(cache, exact, probes)
-        said = answer_to(backbone, cache, probes[1].prompt).text.strip()
-        passage = backbone.text_of(probes[1].ids) if number is None else self.map.shown(self.edits[number]).text
+        """What `probes` of a `passage` give after `cache`, where their tokens have `logits`."""
+        said = answer_to(self.map.context.backbone, cache, probes[1].prompt).text.strip()
         found = [log_probability(rows, probe.ids) for rows, probe in zip(logits, probes, strict=True)]
         return Recall(found[0], found[1], said, overlap(said, passage), kl)
 
-    def _kl_of(self, cache: EditableCache, exact: EditableCache, probes: Sequence[Probe]) -> float:
-        """The larger mean KL from `exact` of the probes."""
+    def _control_recall(self, cache: EditableCache, probes: Sequence[Probe]) -> Recall:
         backbone = self.map.context.backbone
-        pairs = [[probe_logits(backbone, one, probe) for one in (exact, cache)] for probe in probes]
-        return max(agreement(expected, logits)[1] for expected, logits in pairs)
+        logits = [probe_logits(backbone, cache, probe) for probe in probes]
+        return self._recall(cache, probes, logits, backbone.text_of(probes[1].ids))
+
+    def _text(self, number: int) -> str:
+        return self.map.shown(self.edits[number]).text
 
     def _kl(self, cache: EditableCache, exact: EditableCache, prompt: Sequence[int], answer: Generated) -> float:
         backbone = self.map.context.backbone
