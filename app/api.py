@@ -69,6 +69,8 @@ class Api(DocumentEndpoints, EditEndpoints):
         method: str = "",
         max_tokens: int = 256,
         exact: bool = False,
+        longer: bool = False,
+        evidence: bool = False,
         request: gr.Request = NOBODY,
     ) -> dict[str, Any]:
         """Ask about a document, as if the erased passages had never been in it.
@@ -79,19 +81,25 @@ class Api(DocumentEndpoints, EditEndpoints):
             method: an erase method, {default} if empty and full_recompute once that is made: {methods}
             max_tokens: the longest answer, 1,024 at most
             exact: wait until what is erased is recomputed, which makes the answer exact
+            longer: let the answer go on after its first sentence
+            evidence: look for the passages that the answer may rest on too
         Returns:
             the answer, its timings in seconds, and in `ran` the erase method that really ran: full_recompute, which
             is exact, where the whole suffix would have been recomputed anyway, and none where nothing is erased;
-            `exact` says whether it is what full recompute gives
+            `exact` says whether it is what full recompute gives; with `evidence`, up to three passages of what is
+            not edited, the best first, and the `absent` words of the answer, which stand nowhere in the document
         """
-        wanted, asked = sampling(max_tokens, ANSWER_TOKENS), question_of(question)
+        wanted, asked = sampling(max_tokens, ANSWER_TOKENS, brief=not longer), question_of(question)
         check_exact(method or None, exact)
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
-            turn = AskedTurn(asked, method or workspace.session.default_method, named=bool(method))
+            turn = AskedTurn(asked, method or workspace.session.default_method, named=bool(method), brief=not longer)
             answer(job, workspace, turn, False, wanted, exact)
         if turn.text or turn.answer:
             workspace.turns.append(turn)
-        return as_answer(turn.answer or cut_off(turn))
+        given = as_answer(turn.answer or cut_off(turn))
+        if evidence and turn.answer:
+            given["evidence"] = workspace.find_evidence(turn).as_json(workspace.session.document)
+        return given
 
     def compare(
         self,
@@ -99,6 +107,7 @@ class Api(DocumentEndpoints, EditEndpoints):
         question: str,
         methods: list[str] | None = None,
         max_tokens: int = 96,
+        longer: bool = False,
         request: gr.Request = NOBODY,
     ) -> list[dict[str, Any]]:
         """Answer one question with several erase methods, each from the same cache.
@@ -108,10 +117,12 @@ class Api(DocumentEndpoints, EditEndpoints):
             question: what you want to know
             methods: at most 16 of the erase methods, all of them if left out: {methods}
             max_tokens: the longest answer, 256 at most
+            longer: let answers go on after their first sentence
         Returns:
             an answer a method, each as ask gives it, with its agreement with full recompute where that is among them
         """
-        wanted, comparison = sampling(max_tokens, COMPARED_TOKENS), Comparison(question_of(question))
+        wanted = sampling(max_tokens, COMPARED_TOKENS, brief=not longer)
+        comparison = Comparison(question_of(question))
         with Job(self.turns, request) as job, self.store.using(session) as workspace:
             compare(job, workspace, comparison, methods or usable(self.backbone), wanted)
         return [as_answer(answer) for answer in comparison.answers]

@@ -32,13 +32,46 @@ class Asking:
 
         With `keep` the question and its answer become a part of the context.
         """
-        owner = request.session_hash if request else None
-        workspace = self.store.get(key, owner)
+        workspace = self._workspace(key, request)
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
         named = method != workspace.session.default_method
         turn = AskedTurn(question_of(question), method, workspace.edits, named=named)
-        wanted, failed = sampling(MAX_TOKENS, MAX_TOKENS), list[KVEraserError]()
+        yield from self._answer(key, workspace, turn, follow_up, keep, request)
+
+    def again(
+        self, key: str | None, method: str, follow_up: bool, request: gr.Request, event: gr.EventData
+    ) -> Iterator[Update]:
+        """Ask the question of a turn once more, as things are now; with `longer`, for several sentences."""
+        workspace = self._workspace(key, request)
+        data = event._data or {}
+        number = data.get("number")
+        if type(number) is not int or not 0 <= number < len(workspace.turns):
+            raise PageError(say(request, "e_no_turn"))
+        before = workspace.turns[number]
+        turn = AskedTurn(
+            before.question,
+            method,
+            workspace.edits,
+            named=method != workspace.session.default_method,
+            brief=before.brief and not data.get("longer"),
+            earlier=before.text,
+        )
+        yield from self._answer(key, workspace, turn, follow_up, False, request)
+
+    def _workspace(self, key: str | None, request: gr.Request) -> Workspace:
+        return self.store.get(key, request.session_hash if request else None)
+
+    def _answer(
+        self,
+        key: str | None,
+        workspace: Workspace,
+        turn: AskedTurn,
+        follow_up: bool,
+        keep: bool,
+        request: gr.Request,
+    ) -> Iterator[Update]:
+        wanted, failed = sampling(MAX_TOKENS, MAX_TOKENS, turn.brief), list[KVEraserError]()
 
         def work(job: Job) -> None:
             with self.store.using(key):
@@ -85,9 +118,8 @@ class Asking:
         """Look for the passages that the newest answer may rest on."""
         workspace = self.store.get(key)
         for turn in list(workspace.turns)[-1:]:
-            if turn.answer and turn.evidence is None:
-                edited = [edit.characters for edit in turn.edits]
-                turn.evidence = workspace.evidence.find(turn.question, turn.text, edited)
+            if turn.answer:
+                workspace.find_evidence(turn)
         return {self.parts.conversation: conversation(workspace)}
 
     def stop(self, key: str | None, request: gr.Request) -> None:

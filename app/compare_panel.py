@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from app.cards import cards
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
-from app.widgets import cards
 from app.work import compare, ordered, question_of, sampling
 from app.workspace import Comparison
 from kveraser_core.errors import KVEraserError
@@ -25,9 +25,11 @@ class Comparing:
         self.store, self.turns, self.parts = store, turns, parts
 
     def compare(self, key: str | None, question: str, methods: list[str], request: gr.Request) -> Iterator[Update]:
-        """Answer with each method, full recompute first."""
+        """Answer with each method, full recompute first: the question, or the last one asked where it is empty."""
         owner = request.session_hash if request else None
         workspace = self.store.get(key, owner)
+        if not question.strip() and workspace.turns:
+            question = workspace.turns[-1].question
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
         if not methods:

@@ -20,7 +20,7 @@ class DocumentView(Widget):
     the page is opened: so `doc` and `pages` are none.
     """
 
-    scripts = ("folding", "searching", "finding", "reading", "selecting", "replacing")
+    scripts = ("folding", "searching", "finding", "structure", "reading", "selecting", "replacing")
     styles = ("document",)
 
     def __init__(self, value: Any = None, **options: Any) -> None:

@@ -37,8 +37,7 @@ class Erasing:
             session, span = workspace.session, _selected(workspace, event)
             (rounded,) = session.round_out([span])
             seconds = session.erase([span])
-            figures = {"ms": 1000 * seconds, "tokens": rounded.tokens, "method": session.default_method}
-            return self._shown(workspace, "said_erased", **figures)
+            return self._shown(workspace, "said_erased", **_figures(workspace, seconds, rounded.tokens))
 
         yield from self._change(key, request, change)
 
@@ -50,8 +49,7 @@ class Erasing:
             session, span = workspace.session, _selected(workspace, event)
             (rounded,) = session.round_out([span])
             seconds = session.replace([span], new_text)
-            figures = {"ms": 1000 * seconds, "tokens": rounded.tokens, "method": session.default_method}
-            return self._shown(workspace, "said_replaced", **figures)
+            return self._shown(workspace, "said_replaced", **_figures(workspace, seconds, rounded.tokens))
 
         yield from self._change(key, request, change)
 
@@ -64,8 +62,7 @@ class Erasing:
                 raise SpanError("This part is not in the context: choose one of the list.")
             part = session.segments[number]
             seconds = session.erase([part.characters])
-            figures = {"ms": 1000 * seconds, "tokens": part.tokens, "method": session.default_method}
-            return self._shown(workspace, "said_erased", **figures)
+            return self._shown(workspace, "said_erased", **_figures(workspace, seconds, part.tokens))
 
         yield from self._change(key, request, change)
 
@@ -195,6 +192,17 @@ class Erasing:
             if now.get("state") == "working"
             else update | {self.parts.asking.conversation: conversation(workspace)}
         )
+
+
+def _figures(workspace: Workspace, seconds: float, tokens: int) -> dict[str, Any]:
+    """What an edit of so many `tokens` took, and what recomputing all that follows would have taken about."""
+    session = workspace.session
+    return {
+        "ms": 1000 * seconds,
+        "tokens": tokens,
+        "method": session.default_method,
+        "s": workspace.prefill.of_last(session.suffix_tokens),
+    }
 
 
 def _selected(workspace: Workspace, event: gr.EventData) -> Span:

@@ -22,5 +22,7 @@ EXAMPLES: dict[str, Any] = {
     "methods": ["full_recompute", "local_repair:64", "none"],
     "max_tokens": 32,
     "exact": False,
+    "longer": False,
+    "evidence": True,
     "form": "md",
 }

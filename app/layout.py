@@ -6,11 +6,12 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from app.cards import Cards
 from app.document_view import DocumentView
 from app.method_choice import MethodChoice, MethodChoices
-from app.samples import samples
 from app.texts import translated as _
-from app.widgets import Cards, Conversation, EditList, Exactness, Segments, StatusBar, status
+from app.welcome import Welcome, welcome
+from app.widgets import Conversation, EditList, Exactness, Segments, StatusBar, status
 from kveraser_core.methods import NONE, REFERENCE, default_method, usable
 from kveraser_core.model.backbone import Backbone
 
@@ -26,10 +27,10 @@ Update = dict[Block, Any]
 
 @dataclass(frozen=True)
 class OpeningParts:
-    """What opens a document. `samples` are the samples' buttons by file; `picker` offers pages that fit."""
+    """What opens a document. `picker` offers pages that fit."""
 
     panel: gr.Accordion
-    samples: dict[str, gr.Button]
+    welcome: Welcome
     add: gr.Checkbox
     file: gr.File
     password: gr.Textbox
@@ -81,7 +82,7 @@ def lay_out(backbone: Backbone) -> Parts:
     bar = StatusBar(status(backbone, None), elem_id="status")
     with gr.Column(elem_id="desk"):
         with gr.Column(elem_id="opening", elem_classes=["pane"]):
-            opening = _opening()
+            opening = _opening(backbone)
         with gr.Column(elem_id="reading"):
             view = DocumentView(elem_id="document")
         with gr.Column(elem_id="editing", elem_classes=["pane"]):
@@ -95,10 +96,9 @@ def lay_out(backbone: Backbone) -> Parts:
     return Parts(key, taken, bar, opening, view, edits, exact, parts, asking, cards)
 
 
-def _opening() -> OpeningParts:
+def _opening(backbone: Backbone) -> OpeningParts:
     with gr.Accordion(_("open"), open=True, elem_id="open") as panel:
-        with gr.Column(elem_id="samples"):
-            buttons = {sample.file: gr.Button(sample.title, size="sm", min_width=90) for sample in samples()}
+        start = Welcome(welcome(backbone), elem_id="samples")
         add = gr.Checkbox(False, label=_("add"), elem_id="add")
         file = gr.File(label=_("file"), show_label=False, type="filepath", height=124, elem_id="upload")
         password = gr.Textbox(label=_("password"), type="password", max_lines=1, visible=False, elem_id="password")
@@ -114,7 +114,7 @@ def _opening() -> OpeningParts:
                 last = _page_number("last")
             read_pages = gr.Button(_("read_pages"), variant="primary", size="sm", elem_id="read-pages")
     return OpeningParts(
-        panel, buttons, add, file, password, encoding, text, read, picker, too_long, first, last, read_pages
+        panel, start, add, file, password, encoding, text, read, picker, too_long, first, last, read_pages
     )
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import gradio as gr
 
+from app.cards import cards
 from app.document_view import shown
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
-from app.samples import Sample
+from app.samples import Sample, samples
 from app.shelf import Shelf
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
 from app.uploads import read_upload
-from app.widgets import cards, conversation, edit_list, exactness, painted, segments, status
+from app.widgets import conversation, edit_list, exactness, painted, segments, status
 from app.work import append, load
 from app.workspace import PrefillTime, Workspace
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
@@ -64,13 +65,13 @@ class Loading:
         title = say(request, "pasted")
         yield from self._load(key, lambda: read_document(text.encode("utf-8", "replace"), title), request, add=add)
 
-    def sample(self, sample: Sample) -> Callable[[str | None, gr.Request], Iterator[Update]]:
-        """The handler that loads `sample`."""
-
-        def handler(key: str | None, request: gr.Request) -> Iterator[Update]:
-            yield from self._load(key, lambda: load_document(sample.path), request, sample)
-
-        return handler
+    def sample(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
+        """Load one of the samples."""
+        file = (event._data or {}).get("file")
+        sample = next((sample for sample in samples() if sample.file == file), None)
+        if sample is None:
+            raise PageError(say(request, "e_no_sample"))
+        yield from self._load(key, lambda: load_document(sample.path), request, sample)
 
     def pages(
         self, key: str | None, first: float | None, last: float | None, request: gr.Request

@@ -17,7 +17,6 @@ from app.export import FORMATS, exported
 from app.layout import Update, lay_out
 from app.load_panel import Loading
 from app.report_panel import Reporting
-from app.samples import samples
 from app.store import SessionStore
 from app.texts import PageError, say, translated
 from app.turns import Turns
@@ -83,8 +82,7 @@ class Page:
         load(opening.encoding.input, loading.file_in, opening.file, opening.password, opening.encoding, opening.add)
         load(opening.read.click, loading.text, opening.text, opening.add)
         load(opening.read_pages.click, loading.pages, opening.first, opening.last)
-        for sample in samples():
-            load(opening.samples[sample.file].click, loading.sample(sample))
+        load(opening.welcome.sample, loading.sample)
         opening.first.submit(spoken(loading.first_page), opening.first, [opening.last, opening.too_long], **quiet)
         p.status.cancel(loading.cancel, None, None, queue=False, **hidden)
         self.blocks.load(None, None, p.key, js=_SAVED_KEY, **hidden).then(
@@ -117,13 +115,20 @@ class Page:
         )
 
         asking = Asking(self.store, turns, p)
-        gr.on(
-            [asked.ask.click, asked.question.submit],
-            spoken(asking.ask),
-            [p.key, asked.question, asked.method, asked.follow_up, asked.remember],
-            [asked.conversation, asked.question, p.view, p.status, p.segments],
-            **quiet,
-        ).success(spoken(asking.evidence), p.key, asked.conversation, **quiet)
+        answering: list[Block] = [asked.conversation, asked.question, p.view, p.status, p.segments]
+        for answered in (
+            gr.on(
+                [asked.ask.click, asked.question.submit],
+                spoken(asking.ask),
+                [p.key, asked.question, asked.method, asked.follow_up, asked.remember],
+                answering,
+                **quiet,
+            ),
+            asked.conversation.again(
+                spoken(asking.again), [p.key, asked.method, asked.follow_up], answering, **quiet
+            ),
+        ):
+            answered.success(spoken(asking.evidence), p.key, asked.conversation, **quiet)
         asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)
         asked.conversation.clear(spoken(asking.clear), p.key, asked.conversation, **quiet)
         asked.conversation.suggest(_suggested, None, asked.question, **quiet)

@@ -9,11 +9,15 @@ _FOLDER = Path(__file__).parents[1] / "assets" / "samples"
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample document, the spans in it to erase, and questions with their answers with and without them."""
+    """A sample document, the spans in it to erase, and questions with their answers with and without them.
+
+    `zh` has its title and description in Chinese; the document itself is English.
+    """
 
     file: str
     title: str
     description: str
+    zh: dict[str, str]
     erase: list[str]
     questions: list[dict[str, str]]
 

@@ -1,20 +1,15 @@
 """The other parts of the page that are drawn by their own scripts, and the data each of them shows."""
 
 import time
-from difflib import SequenceMatcher
 from typing import Any
 
-import gradio as gr
-
-from app.charts import growth, parts
+from app.cards import differing
 from app.document_view import span_data, to_browser
-from app.texts import explain, ran_instead
+from app.texts import ran_instead
 from app.widget import Widget
-from app.workspace import AskedTurn, Comparison, Workspace
+from app.workspace import AskedTurn, Workspace
 from kveraser_core.documents.similar.finder import Similar
-from kveraser_core.methods import REFERENCE
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.edited_spans import EditedSpan
 
 
@@ -31,7 +26,7 @@ class EditList(Widget):
     Events `undo`, `redo`, `restoreall`, `restore`, `erase`, `report`, and `takereport` with the `form` to take away.
     """
 
-    scripts = ("reporting", "edits")
+    scripts = ("reporting", "edits", "keys")
 
 
 class Exactness(Widget):
@@ -47,16 +42,13 @@ class Segments(Widget):
 
 
 class Conversation(Widget):
-    """Questions and answers. Events `stop`, `clear`, and `suggest` with the `text` of a suggested question."""
+    """Questions and answers.
+
+    Events `stop`, `clear`, `suggest` with the `text` of a suggested question, and `again` with the `number` of a turn
+    to ask once more and whether the answer may be `longer`.
+    """
 
     scripts = ("chat",)
-
-
-class Cards(Widget):
-    """A comparison, a card a method, with its charts. Events `stop`, and `take` with the `form` to take away."""
-
-    scripts = ("charts", "cards")
-    styles = ("panel", "charts")
 
 
 def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
@@ -150,16 +142,15 @@ def _found(text: str, found: Similar) -> dict[str, Any]:
 def conversation(workspace: Workspace) -> dict[str, Any]:
     """The conversation's data."""
     now, exact = workspace.edits, workspace.session.exactness.state == "exact"
-    text = workspace.session.document.text
     return {
         "turns": [
-            _turn(turn, text, turn.edits != now, exact) | _evidence(workspace, turn) for turn in workspace.turns
+            _turn(turn, workspace, turn.edits != now, exact) | _evidence(workspace, turn) for turn in workspace.turns
         ],
         "questions": workspace.questions,
     }
 
 
-def _turn(turn: AskedTurn, text: str, stale: bool, exact: bool) -> dict[str, Any]:
+def _turn(turn: AskedTurn, workspace: Workspace, stale: bool, exact: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "question": turn.question,
         "method": turn.method,
@@ -172,7 +163,11 @@ def _turn(turn: AskedTurn, text: str, stale: bool, exact: bool) -> dict[str, Any
         "remembered": turn.remembered,
     }
     if turn.answer:
+        ended = bool(turn.answer.token_ids) and turn.answer.token_ids[-1] in workspace.session.backbone.end_ids
         shown |= {
+            "goes_on": turn.brief and not ended,
+            "words": differing(turn.text, turn.earlier) if turn.earlier else [],
+            "earlier": turn.earlier,
             "ran": ran_instead(turn.method, turn.answer.ran),
             "ttft_ms": 1000 * turn.answer.ttft_s,
             "rate": turn.answer.decode_tokens_per_s,
@@ -193,57 +188,3 @@ def _evidence(workspace: Workspace, turn: AskedTurn) -> dict[str, Any]:
         for passage in turn.evidence.passages
     ]
     return {"evidence": passages, "absent": turn.evidence.absent}
-
-
-def cards(
-    request: gr.Request | None,
-    workspace: Workspace,
-    comparison: Comparison | None = None,
-    running: str | None = None,
-    place: tuple[int, int] | None = None,
-) -> dict[str, Any]:
-    """The data of `comparison`, else of the last one, for the browser that sent `request`.
-
-    `running` is the method whose card is still to come, `place` its place in the line while it waits.
-    """
-    if comparison is None:
-        if not workspace.comparisons:
-            return {}
-        comparison = workspace.comparisons[-1]
-    reference = next((answer for answer in comparison.answers if answer.method == REFERENCE), None)
-    return {
-        "question": comparison.question,
-        "edits": len(comparison.edits),
-        "running": running,
-        "place": place,
-        "cards": [_card(request, answer, reference) for answer in comparison.answers],
-        "growth": growth(workspace, comparison),
-    }
-
-
-def _card(request: gr.Request | None, answer: Answer, reference: Answer | None) -> dict[str, Any]:
-    if answer.error:
-        return {"method": answer.method, "error": explain(request, answer.error)}
-    return {
-        "method": answer.method,
-        "ran": ran_instead(answer.method, answer.ran),
-        "reference": answer.method == REFERENCE,
-        "words": differing(answer.text, reference.text if reference else answer.text),
-        "parts": parts(answer),
-        "erase_ms": 1000 * (answer.erase_s or 0.0),
-        "ttft_ms": 1000 * answer.ttft_s,
-        "rate": answer.decode_tokens_per_s,
-        "agreement": answer.agreement,
-        "extra_mb": answer.extra_bytes / 2**20,
-        "faster": reference.ttft_s / answer.ttft_s if reference else None,
-    }
-
-
-def differing(text: str, reference: str) -> list[tuple[str, bool]]:
-    """`text` in pieces, each with whether its words are not those of `reference` at that place."""
-    words, expected = text.split(" "), reference.split(" ")
-    pieces: list[tuple[str, bool]] = []
-    for kind, start, end, _, _ in SequenceMatcher(None, words, expected, autojunk=False).get_opcodes():
-        if start < end:
-            pieces.append((" ".join(words[start:end]) + " " * (end < len(words)), kind != "equal"))
-    return pieces

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from app.jobs import LONGEST_S, Job, Stopped
+from app.languages import check_language
 from app.store import SessionStore
 from app.texts import WordedError
 from app.workspace import AskedTurn, Comparison, PrefillTime, Workspace
@@ -41,11 +42,14 @@ class TimeOver(WordedError):
     """An answer or a comparison that had the model for as long as one may."""
 
 
-def sampling(tokens: int, most: int) -> Sampling:
-    """Greedy decoding of at most `tokens` tokens. Raises `TooMuchAsked` beyond `most`."""
+def sampling(tokens: int, most: int, brief: bool = True) -> Sampling:
+    """Greedy decoding of one sentence, or of several where not `brief`, and at most `tokens` tokens.
+
+    Raises `TooMuchAsked` beyond `most`.
+    """
     if tokens > most:
         raise TooMuchAsked("e_too_many_tokens", n=f"{tokens:,}", most=f"{most:,}")
-    return Sampling(max_tokens=tokens, loops=False)
+    return Sampling(max_tokens=tokens, loops=False, brief=brief)
 
 
 def question_of(text: str) -> str:
@@ -97,10 +101,11 @@ def answer(
 ) -> None:
     """Answer the question of `turn`, whose text grows as the answer comes; the turns before it go along if wanted.
 
-    An `exact` answer waits until what is erased is recomputed. Raises `UnknownMethod` and `MissingEraser` before it
-    waits, `DocumentBusy`, and what the session raises.
+    An `exact` answer waits until what is erased is recomputed. Raises `UnknownMethod`, `MissingEraser` and
+    `UnreadLanguage` before it waits, `DocumentBusy`, and what the session raises.
     """
     get_method(turn.method).check_eraser(workspace.session.backbone)
+    check_language(workspace.session.backbone, turn.question)
     with _stoppable(workspace.asking, job):
         try:
             job.take(workspace)
@@ -108,7 +113,7 @@ def answer(
             turn.stopped = "stopped"
             return
         turn.edits = workspace.edits
-        history = earlier_turns(workspace) if follow_up else []
+        history = earlier_turns(workspace, turn.question) if follow_up else []
         try:
             if exact:
                 workspace.session.make_exact(
@@ -158,11 +163,13 @@ def remember(job: Job, workspace: Workspace, turn: AskedTurn) -> None:
 def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
     """Answer the question of `comparison` with erase `methods`, each once and full recompute first.
 
-    Those that the time does not suffice for get an answer that says so. Raises `TooMuchAsked`.
+    Those that the time does not suffice for get an answer that says so. Raises `TooMuchAsked` and
+    `UnreadLanguage`.
     """
     left = ordered(methods)
     if len(left) > METHODS_AT_ONCE:
         raise TooMuchAsked("e_too_many_methods", n=len(left), most=METHODS_AT_ONCE)
+    check_language(workspace.session.backbone, comparison.question)
     with _stoppable(workspace.comparing, job), suppress(Stopped):
         job.take(workspace)
         comparison.edits, comparison.suffix_tokens = workspace.edits, workspace.session.suffix_tokens
@@ -214,12 +221,13 @@ def ordered(methods: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys(methods), key=lambda method: method != REFERENCE)
 
 
-def earlier_turns(workspace: Workspace) -> list[Turn]:
-    """The finished turns that a question may follow: none that was answered before the last change."""
+def earlier_turns(workspace: Workspace, question: str) -> list[Turn]:
+    """The finished turns that `question` may follow: none that was answered before the last change, nor its own."""
     return [
         Turn(turn.question, turn.text)
         for turn in workspace.turns
-        if turn.answer and turn.text and turn.edits == workspace.edits and not turn.remembered
+        if turn.answer and turn.text and turn.edits == workspace.edits
+        if not turn.remembered and turn.question != question
     ]
 
 

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from app.turns import Turns
 from kveraser_core.documents.similar.evidence import Evidence, EvidenceFinder
 from kveraser_core.documents.similar.finder import SimilarFinder
@@ -27,7 +29,8 @@ class AskedTurn:
     `named` is whether the method was chosen; else it is the one that is used where none is. `place` is the question's
     place in the line and how many wait, while it waits. An answer that was cut off has no `answer`, and `stopped` is
     the key of the text that says why. What is `remembered` is a part of the context. `evidence` is looked for once
-    the answer is there.
+    the answer is there. A `brief` answer is one sentence. `earlier` is the answer that the question got before it was
+    asked again.
     """
 
     question: str
@@ -40,6 +43,8 @@ class AskedTurn:
     place: tuple[int, int] | None = None
     named: bool = True
     remembered: bool = False
+    brief: bool = True
+    earlier: str = ""
 
 
 @dataclass
@@ -66,6 +71,11 @@ class PrefillTime:
     def mark(self, tokens: int, total: int) -> None:
         self.total = total
         self.points.append((tokens, time.perf_counter() - self.started))
+
+    def of_last(self, tokens: int) -> float:
+        """The seconds that the last so many tokens of the document took."""
+        done, seconds = zip((0, 0.0), *self.points, strict=True)
+        return float(seconds[-1] - np.interp(done[-1] - tokens, done, seconds))
 
     def leave_out(self, seconds: float) -> None:
         self.started += seconds
@@ -114,6 +124,13 @@ class Workspace:
         """Prefill `text` after what is there. Raises as `DocumentSession.append`."""
         self.session.append(text, role, name, progress, cancelled)
         self._look_anew()
+
+    def find_evidence(self, turn: AskedTurn) -> Evidence:
+        """The passages that the answer of `turn` may rest on, and its words that stand nowhere in the document."""
+        if turn.evidence is None:
+            edited = [edit.characters for edit in turn.edits]
+            turn.evidence = self.evidence.find(turn.question, turn.text, edited)
+        return turn.evidence
 
     def _look_anew(self) -> None:
         self.similar = SimilarFinder(self.session.document.text)

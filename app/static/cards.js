@@ -8,6 +8,7 @@ function figure(list, name, value) {
 
 function verdict(card, box) {
   if (card.reference) return make('div', 'faster', say('reference'), box);
+  if (card.verdict) make('div', `verdict ${card.verdict.key}`, say(card.verdict.key, { words: card.verdict.words.join(', ') }), box);
   if (!card.faster) return;
   const faster = card.faster >= 1;
   make('div', 'faster', say(faster ? 'faster' : 'slower', { n: number(faster ? card.faster : 1 / card.faster, 1) }), box);

@@ -10,10 +10,19 @@ function drawHead(turns) {
 
 const coming = ({ answer, place }) => answer || (place ? placeOf(place) : say('answering'));
 
-function drawTurn(turn, log) {
+// Words that the answer given before did not have are marked.
+function drawAnswer(turn, box) {
+  if (turn.running || !(turn.words || []).length) return make('div', 'answer', turn.running ? coming(turn) : turn.answer, box);
+  const answer = make('div', 'answer', undefined, box);
+  for (const [text, differs] of turn.words) make(differs ? 'mark' : 'span', '', text, answer);
+  const changed = turn.words.some(([, differs]) => differs);
+  make('div', 'meta', say(changed ? 'before_said' : 'before_same', { text: turn.earlier }), box);
+}
+
+function drawTurn(turn, at, log) {
   const box = make('div', turn.stale ? 'turn stale' : 'turn', undefined, log);
   make('div', 'asked', turn.question, box);
-  make('div', 'answer', turn.running ? coming(turn) : turn.answer, box);
+  drawAnswer(turn, box);
   const meta = make('div', 'meta', undefined, box);
   if (turn.running) return button('stop', say('stop'), meta, () => trigger('stop'));
   if (turn.stale) make('span', 'badge', say('stale'), meta);
@@ -32,6 +41,8 @@ function drawTurn(turn, log) {
     for (const text of turn.edits) make('div', 'quote', text.length > 300 ? `${text.slice(0, 299)}…` : text, then);
   }
   if (turn.answer) copyButton(turn.answer, meta);
+  if (turn.goes_on) button('longer', say('longer'), meta, () => trigger('again', { number: at, longer: true }));
+  if (turn.stale || turn.surpassed) button('again', say('ask_again'), meta, () => trigger('again', { number: at }));
   if (turn.evidence) drawEvidence(turn, box);
 }
 
@@ -72,7 +83,7 @@ function draw() {
     log.tabIndex = 0;
     log.setAttribute('role', 'log');
     log.setAttribute('aria-label', say('conversation'));
-    for (const turn of turns) drawTurn(turn, log);
+    turns.forEach((turn, at) => drawTurn(turn, at, log));
     if (following) log.scrollTop = log.scrollHeight;
   } else make('p', 'said', say(questions.length ? 'no_turns_tips' : 'no_turns'), root);
   for (const question of questions) button('tip', question, root, () => trigger('suggest', { text: question }));

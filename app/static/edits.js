@@ -30,7 +30,7 @@ const flat = (text) => text.replace(/\s+/g, ' ');
 
 const where = ({ start, end, text }) => ({ start, end, text });
 
-let line, drawn;
+let line, drawn, pointed;
 
 function draw() {
   const { searching, ...state } = props.value || {};
@@ -47,14 +47,17 @@ function draw() {
   make('h2', '', say('edits'), head);
   const history = make('span', 'actions', undefined, head);
   for (const [name, event, on] of [['undo', 'undo', state.undo], ['redo', 'redo', state.redo], ['restore_all', 'restoreall', edits.length]])
-    button('', say(name), history, () => trigger(event)).disabled = !on;
+    button(event, say(name), history, () => trigger(event)).disabled = !on;
   if (edits.length) button('', say('report'), history, () => trigger('report'));
-  const said = make('p', 'said', state.said ? say(state.said, { ...state.with, ms: number(state.with?.ms || 0), tokens: number(state.with?.tokens || 0) }) : '', root);
+  const said = make('p', 'said', state.said ? say(state.said, { ...state.with, ms: number(state.with?.ms || 0), tokens: number(state.with?.tokens || 0), s: number(state.with?.s || 0, 1) }) : '', root);
   said.setAttribute('role', 'status');
   const measuring = state.measuring !== undefined;
   if (measuring) said.textContent = say('measuring', { percent: number(state.measuring) });
   else if (state.place) said.textContent = placeOf(state.place);
   else if (!edits.length && !state.said) said.textContent = say('nothing_erased');
+  const [first] = state.tips || [];
+  if (first && first.text !== pointed) setTimeout(() => showPassage(first.start, first.end), 100); // once it is drawn
+  pointed = first?.text;
   for (const tip of state.tips || [])
     button('tip', say('suggestion'), root, () => {
       showPassage(tip.start, tip.end);

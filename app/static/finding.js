@@ -11,6 +11,15 @@ const count = make('span', 'count', '', finder);
 count.setAttribute('aria-live', 'polite');
 for (const [name, sign, step] of [['previous', '↑', -1], ['next', '↓', 1]])
   button('quiet', sign, tools, () => goToHit(hit + step)).ariaLabel = say(name);
+const outline = make('select', 'outline', undefined, tools);
+outline.ariaLabel = say('outline');
+outline.addEventListener('change', () => {
+  const start = Number(outline.value);
+  goTo(start, start + 1);
+  outline.value = '';
+});
+const keys = button('quiet', '?', tools, () => window.dispatchEvent(new Event('kveraser:keys')));
+keys.ariaLabel = keys.title = say('keys');
 const pageBox = make('label', 'page-box', say('page') + ' ', tools);
 const page = make('input', 'page-number', undefined, pageBox);
 page.type = 'number';
@@ -39,6 +48,15 @@ function countPages(pages) {
   page.value = 1;
   pageBox.hidden = pages.length < 2;
   pageCount.textContent = ' ' + say('of', { n: pages.length });
+}
+
+// The headings, where there are some to choose from.
+function drawOutline(headings) {
+  outline.replaceChildren(make('option', '', say('outline')));
+  outline.firstChild.value = '';
+  for (const { text, level, start } of headings)
+    make('option', '', `${'\u2003'.repeat(level - 1)}${text}`, outline).value = start;
+  outline.hidden = headings.length < 2;
 }
 
 function followPage() {

@@ -29,6 +29,7 @@ function drawText() {
   host.textContent = '';
   blocks = [];
   const marks = [];
+  const headings = [];
   const parts = (props.doc || '').split(SEPARATOR);
   const pages = props.pages || [0];
   let start = 0;
@@ -37,10 +38,14 @@ function drawText() {
     while (mark < pages.length && pages[mark] <= start) pageMark(++mark);
     if (part) {
       const level = headingLevel(part, parts[at + 1]);
-      const block = make('p', level ? `heading level-${level}` : '', part, host);
+      const block = make('p', level ? `heading level-${level}` : '', undefined, host);
+      if (level || !highlights) block.append(part);
+      else structured(block, part);
+      block.dir = 'auto';
       if (level) {
         block.setAttribute('role', 'heading');
         block.setAttribute('aria-level', Math.min(level + 1, 6));
+        headings.push({ text: part.replace(/^#+ /, ''), level, start });
       }
       blocks.push({ block, start, end: start + part.length });
       if (part.startsWith('#') && level) marks.push([start, start + level]);
@@ -50,6 +55,7 @@ function drawText() {
   if (!blocks.length) make('div', 'empty', say('empty'), host);
   highlight('marks', marks);
   countPages(pages);
+  drawOutline(headings);
   search.value = '';
   find();
 }
@@ -127,7 +133,7 @@ function newText([, to, text]) {
   made.role = 'img';
   made.dataset.text = text;
   made.ariaLabel = say('replaced_by', { text });
-  last.block.insertBefore(made, node.splitText(at));
+  node.parentNode.insertBefore(made, node.splitText(at));
 }
 
 function restoreButton([from, to]) {

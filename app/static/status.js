@@ -36,6 +36,7 @@ function draw() {
   const [part, whole] = reading ? [state.done, state.total || 1] : [tokens, state.window || 1];
   line.textContent = reading ? progress(state) : state.title || say('no_document');
   cancel.hidden = !reading;
+  if (!reading) root.closest('.gradio-container')?.classList.toggle('blank', !state.title);
   warn(state.warnings || []);
   fill.style.width = `${Math.min(100, (100 * part) / whole)}%`;
   meter.className = reading ? 'meter busy' : 'meter';

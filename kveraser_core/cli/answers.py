@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> None:
     disable_progress_bar()
     backbone = Backbone.load(options.model, device=options.device)
     questions = QuestionFile(backbone, options.qa, slice(*options.articles))
-    sampling = Sampling(max_tokens=128, loops=False, brief=options.brief)
+    sampling = Sampling(max_tokens=128, loops=False, brief=not options.long)
     out = Path(options.out)
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Asking", total=None)

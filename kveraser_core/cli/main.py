@@ -162,7 +162,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     add("--top-p", type=float, default=1.0, metavar="P")
     add("--seed", type=int, default=0, metavar="N", help="of sampling, above temperature 0")
     add("--stop", action="append", default=[], metavar="TEXT", help="end the answer before TEXT (repeatable)")
-    add("--brief", action="store_true", help="end an answer after its first sentence")
+    add("--long", action="store_true", help="let an answer go on after its first sentence")
     add("--evidence", action="store_true", help="show the passages that an answer may rest on")
     add("--json", action="store_true", help="print one JSON object")
 

@@ -74,6 +74,6 @@ def answers_options(command: argparse.ArgumentParser) -> None:
     add("--qa", required=True, metavar="FILE", help="questions in SQuAD v1.1 format")
     articles_option(command)
     add("--n", type=int, default=200, metavar="N", help="questions (default 200)")
-    add("--brief", action="store_true", help="end answers after their first sentence")
+    add("--long", action="store_true", help="let answers go on after their first sentence")
     add("--seed", type=int, default=0, metavar="N")
     add("--out", required=True, metavar="DIR", help="where results and report go; a stopped run goes on")

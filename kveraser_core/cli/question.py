@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         tuple(options.stop),
         options.seed,
         loops=False,
-        brief=options.brief,
+        brief=not options.long,
     )
     document = load(options)
     also = [load(argparse.Namespace(**vars(options) | {"file": file, "pages": None})) for file in options.also]

@@ -30,8 +30,11 @@ def tokens_of(question: str, history: Sequence[Turn], prompt: Prompt, last: Role
 
 
 def fitted(sampling: Sampling | None, cache: EditableCache, question_tokens: int) -> Sampling:
-    """`sampling` with no more answer tokens than there is room for in `cache`. Raises `QuestionError` for none."""
-    wanted = sampling or Sampling()
+    """`sampling`, one sentence if it is `None`, with no more answer tokens than there is room for in `cache`.
+
+    Raises `QuestionError` where there is room for none.
+    """
+    wanted = sampling or Sampling(loops=False, brief=True)
     room = cache.capacity - cache.length - question_tokens + 1
     if room < 1:
         raise QuestionError("There is no room left for an answer: ask a shorter question.")

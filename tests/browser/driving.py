@@ -50,7 +50,7 @@ def goto(page: Page, address: str) -> None:
     """Open the page and wait until it is alive: it then asks for the document of before."""
     with page.expect_response("**/queue/join*"):
         page.goto(address)
-    page.locator("#ask").wait_for()
+    page.locator("#samples .sample").first.wait_for()
 
 
 def drag(page: Page, first: str, last: str) -> None:
@@ -98,14 +98,14 @@ def upload(page: Page, file: Path) -> None:
     page.locator("#upload input[type=file]").set_input_files(file)
 
 
-def start_sample(page: Page, name: str) -> None:
+def start_sample(page: Page, file: str) -> None:
     open_panel(page)
-    page.locator("#samples").get_by_role("button", name=name).click()
+    page.locator(f'#samples [data-file="{file}"]').click()
 
 
-def pick_sample(page: Page, name: str, file: str) -> None:
+def pick_sample(page: Page, file: str) -> None:
     """Have a sample read."""
-    start_sample(page, name)
+    start_sample(page, file)
     expect(page.locator("#status .line")).to_have_text(file)
     expect(page.locator(".doc p").first).to_be_visible()
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.samples import samples
 from tests.browser.conftest import DESKTOP, FLAGS, PHONE
-from tests.browser.driving import ask, drag, goto
+from tests.browser.driving import ask, drag, goto, start_sample
 from tests.browser.serving import ROOT, Server
 
 FOLDER = ROOT / "assets" / "screenshots"
@@ -46,7 +46,7 @@ def _erased(browser: Browser, address: str, viewport: dict[str, int], scheme: st
     page = browser.new_context(viewport=viewport, color_scheme=scheme, locale=language).new_page()
     page.set_default_timeout(120_000)
     goto(page, address)
-    page.get_by_role("button", name=SAMPLE.title).click()
+    start_sample(page, SAMPLE.file)
     page.locator("#edits .tip").click()
     expect(page.locator("#edits .edit")).to_have_count(1)
     expect(page.locator("#edits .found")).not_to_have_count(0)

@@ -42,6 +42,27 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
 
 
 @pytest.mark.packaged
+def test_an_answer_is_one_sentence_and_can_be_had_longer_and_anew(page: Page):
+    paste(page, TEXT)
+    ask(page, "Tell me all about the harbour office and the toll.", "none")
+    turn = page.locator("#conversation .turn")
+    said = turn.locator(".answer").text_content()
+    turn.get_by_role("button", name="Longer").click()
+    expect(turn).to_have_count(2)
+    expect(turn.last.locator(".evidence")).to_have_count(1)
+    longer = turn.last.locator(".answer").text_content()
+    assert longer.startswith(said)
+    assert len(longer) > len(said)
+    erase(page, "An old rule", "no longer in force.")
+    expect(page.get_by_role("button", name="Ask again")).to_have_count(2)
+    turn.last.get_by_role("button", name="Ask again").click()
+    expect(turn).to_have_count(3)
+    expect(turn.last.locator(".evidence")).to_have_count(1)
+    expect(turn.last).to_contain_text(re.compile("Marked words are new. Before: |The same answer as before"))
+    expect(turn.last.get_by_role("button", name="Ask again")).to_have_count(0)
+
+
+@pytest.mark.packaged
 def test_under_an_answer_stand_the_passages_that_it_may_rest_on(page: Page):
     paste(page, TEXT)
     ask(page, QUESTION, "none")
@@ -71,7 +92,7 @@ def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page
     answer = page.locator("#conversation .turn .answer")
     expect(answer).to_have_text(re.compile(r"\w+ \w+ \w+"))
     page.locator("#conversation .stop").click()
-    expect(page.locator("#conversation .turn .meta")).to_contain_text("stopped")
+    expect(page.locator("#conversation .turn .meta").first).to_contain_text("stopped")
     ask(page, QUESTION)
     expect(page.locator("#conversation .turn")).to_have_count(2)
     page.locator("#conversation .clear").click()
@@ -84,12 +105,14 @@ def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page
 
 
 def test_the_method_picker_explains_each_method(page: Page):
+    paste(page, TEXT)
     page.locator("#method input").click()
     page.get_by_role("option", name="erratum", exact=True).click()
     expect(page.locator("#about-method")).to_contain_text("A correction is added at the end of the document.")
 
 
 def test_only_methods_that_there_is_an_eraser_for_are_offered(page: Page):
+    paste(page, TEXT)
     page.locator("#method input").click()
     names = ["none", "mask", "delete_shift", "local_repair", "erratum", "kveraser_lookahead", "kveraser_repair"]
     expect(page.get_by_role("option")).to_have_text([re.compile(rf"{name}$") for name in [*names, "full_recompute"]])
@@ -161,13 +184,13 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
 
 
 def test_what_the_user_got_wrong_is_said(page: Page):
-    page.locator("#ask").click()
-    toast(page, "There is no document yet: upload one, paste text or pick a sample.")
-    page.locator("#cards .take-json").click()
-    toast(page, "There is no document yet")
+    for control in ("#ask", "#method input", "#cards .take-json", "#edits .undo"):
+        expect(page.locator(control)).to_be_hidden()  # what needs a document comes with one
     page.locator("#read").click()
     toast(page, "There is no text yet: paste some first.")
     paste(page, TEXT)
+    page.locator("#cards .take-json").click()
+    toast(page, "There is nothing to take away yet")
     page.locator("#ask").click()
     toast(page, "The question is empty: type what you want to know.")
     page.locator("#question textarea").fill("y " * 9000)

@@ -129,7 +129,7 @@ def test_a_reload_keeps_the_document_and_a_closed_tab_frees_it(
 
 def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[], Page], held: Held):
     leaving, staying = open_tab(), open_tab()
-    start_sample(leaving, "Research brief")
+    start_sample(leaving, "research-brief.md")
     until(held.begun.is_set)
     staying.locator("#paste textarea").fill(TEXT)
     staying.locator("#read").click()
@@ -143,7 +143,7 @@ def test_similar_passages_are_found_while_the_model_is_busy(open_tab: Callable[[
     busy, page = open_tab(), open_tab()
     repeated = "The toll is 14 silver coins for every mast."
     paste(page, f"{repeated}\n\nShips anchor in the bay.\n\nBy the way: {repeated}")
-    start_sample(busy, "Research brief")
+    start_sample(busy, "research-brief.md")
     until(held.begun.is_set)
     drag(page, "The toll is 14", "for every mast.")
     page.locator(".bar").get_by_role("button", name="Find similar").click()
@@ -159,7 +159,7 @@ def test_who_waits_is_told_the_place_in_the_queue(open_tab: Callable[..., Page],
     for page in (asking, comparing):
         paste(page, TEXT)
         page.locator("#question textarea").fill("What is the toll?")
-    start_sample(busy, "Research brief")
+    start_sample(busy, "research-brief.md")
     until(held.begun.is_set)
     asking.locator("#ask").click()
     expect(asking.locator("#conversation").get_by_text(chinese.format(1, 1))).to_be_in_viewport()
@@ -182,7 +182,7 @@ def test_who_waits_is_told_the_place_in_the_queue(open_tab: Callable[..., Page],
 def test_who_waits_can_stop_waiting(open_tab: Callable[..., Page], held: Held):
     busy, page = open_tab(), open_tab()
     paste(page, TEXT)
-    start_sample(busy, "Research brief")
+    start_sample(busy, "research-brief.md")
     until(held.begun.is_set)
     page.locator("#question textarea").fill("What is the toll?")
     page.locator("#ask").click()

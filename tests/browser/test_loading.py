@@ -40,7 +40,7 @@ def test_a_file_is_read_and_its_figures_are_shown(page: Page, tmp_path):
 @pytest.mark.packaged
 def test_reading_shows_progress_and_can_be_cancelled(page: Page):
     paste(page, "A short note. " * 4)
-    start_sample(page, "Policy manual")
+    start_sample(page, "policy-manual.pdf")
     expect(page.locator("#status .line")).to_have_text(
         re.compile(r"Reading policy-manual.pdf: \d+%, [\d,]+ tokens/s, [\d.]+ s left")
     )
@@ -152,7 +152,7 @@ def test_two_tabs_have_two_documents(page: Page):
 def test_a_new_document_takes_the_place_of_the_old_one(page: Page):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
-    pick_sample(page, "Research brief", "research-brief.md")
+    pick_sample(page, "research-brief.md")
     until(lambda: painted(page) == "")
     expect(page.locator("#edits .edit")).to_have_count(0)
 

@@ -87,7 +87,7 @@ def test_erased_passages_are_taken_back_one_by_one_and_all(page: Page):
 
 
 def test_a_long_document_is_searched_paged_and_erased_across_a_page_break(page: Page):
-    pick_sample(page, "Policy manual", "policy-manual.pdf")
+    pick_sample(page, "policy-manual.pdf")
     top = "document.querySelector('.doc').scrollTop"
     page.locator(".find").fill("spring edition")
     expect(page.locator(".count")).to_have_text(re.compile(r"1 of \d+"))
@@ -130,7 +130,7 @@ def test_a_long_document_is_searched_paged_and_erased_across_a_page_break(page: 
 
 
 def test_headings_are_headings(page: Page):
-    pick_sample(page, "Research brief", "research-brief.md")
+    pick_sample(page, "research-brief.md")
     expect(page.locator(".doc").get_by_role("heading", name="What we recommend")).to_be_visible()
 
 
@@ -217,3 +217,54 @@ def test_similar_and_ask_about_work_on_a_selection(page: Page):
     )
     expect(page.locator("#question textarea")).to_be_focused()
     until(lambda: painted(page) == "")
+
+
+def test_tables_and_lists_are_drawn_as_such_and_erased_as_text(page: Page):
+    paste(
+        page,
+        "- Rent is 800 euros.\n- Notice is 90 days.\n\nItem\tPrice\nKey\t20 euros\nParking\t60 euros\n\nSigned.",
+    )
+    expect(page.locator(".doc .item")).to_have_text(["- Rent is 800 euros.", "- Notice is 90 days."])
+    expect(page.locator(".doc .td")).to_have_text(["Item", "Price", "Key", "20 euros", "Parking", "60 euros"])
+    boxes = [page.locator(".doc .td").nth(at).bounding_box()["x"] for at in (1, 3, 5)]
+    assert max(boxes) - min(boxes) < 2  # one column
+    erase(page, "20 euros", "Parking")
+    assert "20 euros\nParking" in painted(page)
+    expect(page.locator("#edits .quote")).to_contain_text("20 euros Parking")
+
+
+def test_keys_undo_redo_find_and_say_which_there_are(page: Page):
+    paste(page, TEXT)
+    erase(page, "An old rule", "no longer in force.")
+    edits = page.locator("#edits .edit")
+    expect(edits).to_have_count(1)
+    page.locator(".doc").focus()
+    page.keyboard.press("Control+z")
+    expect(edits).to_have_count(0)
+    page.keyboard.press("Control+Shift+z")
+    expect(edits).to_have_count(1)
+    page.keyboard.press("/")
+    expect(page.locator(".find")).to_be_focused()
+    page.keyboard.type("?/toll")
+    expect(page.locator(".find")).to_have_value("?/toll")
+    page.locator(".doc").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Ctrl")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+
+
+def test_the_outline_goes_to_a_heading(page: Page):
+    pick_sample(page, "research-brief.md")
+    outline = page.get_by_label("Outline")
+    headings = outline.locator("option").all_text_contents()[1:]
+    assert len(headings) > 3
+    outline.select_option(index=len(headings))
+    last = page.get_by_role("heading", name=headings[-1].strip()).last
+    expect(last).to_be_in_viewport()
+
+
+def test_a_sample_opens_at_the_passage_it_is_about(page: Page):
+    pick_sample(page, "agent-log.txt")
+    expect(page.locator("#edits .tip")).to_have_count(1)
+    page.wait_for_function("[...(CSS.highlights.get('current') || [])].join().startsWith('NOTICE TO ALL AI AGENTS')")

@@ -1,0 +1,79 @@
+"""The cards of a comparison, one a method, and the data that they and their charts show."""
+
+from dataclasses import asdict
+from difflib import SequenceMatcher
+from typing import Any
+
+import gradio as gr
+
+from app.charts import growth, parts
+from app.texts import explain, ran_instead
+from app.verdicts import Judge
+from app.widget import Widget
+from app.workspace import Comparison, Workspace
+from kveraser_core.methods import NONE, REFERENCE
+from kveraser_core.sessions.answers import Answer
+
+
+class Cards(Widget):
+    """A comparison, a card a method, with its charts. Events `stop`, and `take` with the `form` to take away."""
+
+    scripts = ("charts", "cards")
+    styles = ("panel", "charts")
+
+
+def cards(
+    request: gr.Request | None,
+    workspace: Workspace,
+    comparison: Comparison | None = None,
+    running: str | None = None,
+    place: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """The data of `comparison`, else of the last one, for the browser that sent `request`.
+
+    `running` is the method whose card is still to come, `place` its place in the line while it waits.
+    """
+    if comparison is None:
+        if not workspace.comparisons:
+            return {}
+        comparison = workspace.comparisons[-1]
+    reference = next((answer for answer in comparison.answers if answer.method == REFERENCE), None)
+    judge = Judge(comparison, workspace.session.document.text)
+    return {
+        "question": comparison.question,
+        "edits": len(comparison.edits),
+        "running": running,
+        "place": place,
+        "cards": [_card(request, answer, reference, judge) for answer in comparison.answers],
+        "growth": growth(workspace, comparison),
+    }
+
+
+def _card(request: gr.Request | None, answer: Answer, reference: Answer | None, judge: Judge) -> dict[str, Any]:
+    if answer.error:
+        return {"method": answer.method, "error": explain(request, answer.error)}
+    verdict = judge.verdict(answer)
+    return {
+        "method": answer.method,
+        "ran": ran_instead(answer.method, answer.ran),
+        "reference": answer.method == REFERENCE,
+        "words": differing(answer.text, reference.text if reference else answer.text),
+        "parts": parts(answer),
+        "erase_ms": 1000 * (answer.erase_s or 0.0),
+        "ttft_ms": 1000 * answer.ttft_s,
+        "rate": answer.decode_tokens_per_s,
+        "agreement": answer.agreement,
+        "extra_mb": answer.extra_bytes / 2**20,
+        "faster": reference.ttft_s / answer.ttft_s if reference and answer.method != NONE else None,
+        "verdict": asdict(verdict) if verdict else None,
+    }
+
+
+def differing(text: str, reference: str) -> list[tuple[str, bool]]:
+    """`text` in pieces, each with whether its words are not those of `reference` at that place."""
+    words, expected = text.split(" "), reference.split(" ")
+    pieces: list[tuple[str, bool]] = []
+    for kind, start, end, _, _ in SequenceMatcher(None, words, expected, autojunk=False).get_opcodes():
+        if start < end:
+            pieces.append((" ".join(words[start:end]) + " " * (end < len(words)), kind != "equal"))
+    return pieces

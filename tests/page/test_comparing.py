@@ -1,0 +1,113 @@
+"""Comparing: the cards and charts, and taking them away."""
+
+import csv
+import io
+import json
+
+import gradio as gr
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cards import cards, differing
+from app.charts import growth, parts
+from app.compare_panel import Comparing
+from app.export import exported
+from app.layout import lay_out
+from app.texts import PageError
+from app.turns import Turns
+from app.workspace import AskedTurn, Comparison
+from kveraser_core.cache.layer import CacheFull
+from kveraser_core.documents.spans import Span
+from kveraser_core.model.backbone import MissingEraser
+from kveraser_core.sessions.answers import Answer
+
+
+def test_words_that_differ_are_marked_where_they_differ():
+    pieces = differing("the toll is 30 coins today", "the toll is 14 silver coins today")
+    assert pieces == [("the toll is ", False), ("30 ", True), ("coins today", False)]
+    assert "".join(text for text, _ in differing("a  b\nc d", "x")) == "a  b\nc d"
+    assert differing("same words", "same words") == [("same words", False)]
+
+
+def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
+    answer = Answer("mask", "=1+1?", "=SUM(A1) *bold*\n# not a heading", erase_s=0.5, kl=0.25)
+    workspace.session.mark([Span(12, 20)])
+    workspace.turns += [AskedTurn("How <b>much</b>?", "mask", workspace.edits, answer.text, answer)]
+    workspace.comparisons += [
+        Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error=CacheFull("No room."))])
+    ]
+
+    whole = json.loads(exported(workspace, "json"))
+    assert whole["document"] == "harbour.txt"
+    asked, compared, failed = whole["answers"]
+    (erased,) = asked["erased"]
+    assert workspace.session.document.text[erased["start"] : erased["end"]] == erased["text"]
+    assert (asked["answer"], compared["erase_s"], compared["kl"]) == (answer.text, 0.5, 0.25)
+    assert failed["error"] == "No room."
+
+    rows = list(csv.DictReader(io.StringIO(exported(workspace, "csv"))))
+    assert [row["kind"] for row in rows] == ["ask", "compare", "compare"]
+    assert rows[0]["answer"] == "'" + answer.text
+    assert rows[1]["question"] == "'=1+1?"
+
+    lines = exported(workspace, "md").splitlines()
+    assert "## How \\<b\\>much\\</b\\>?" in lines
+    assert "    # not a heading" in lines
+
+
+def test_the_charts_have_this_sessions_own_figures(workspace):
+    earlier = Comparison("q", (), 40, [Answer("none", "q", "a", question_prefill_s=0.5, first_token_s=0.25)])
+    now = Comparison(
+        "q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error=MissingEraser("x"))]
+    )
+    workspace.comparisons += [earlier, now]
+    workspace.prefill.points = [(20, 0.5), (60, 2.0)]
+    assert growth(workspace, now) == {
+        "curve": [(0, 0.0), (40, 1.5), (60, 2.0)],
+        "points": {"none": [(40, 0.75), (20, 2.0)]},
+    }
+    assert parts(Answer("none", "q", erase_s=1, question_prefill_s=2, first_token_s=3, decode_s=4)) == [1, 2, 3, 4]
+    shown, failed = cards(None, workspace)["cards"]
+    assert shown["parts"] == [2.0, 0, 0, 0]
+    assert failed == {"method": "mask", "error": "x"}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en-GB,en;q=0.9", "No room."), ("zh-CN,zh;q=0.9", "没有剩余空间了")])
+def test_a_method_that_fails_says_so_in_the_users_language(workspace, language, said):
+    request = gr.Request(headers={"accept-language": language})
+    comparison = Comparison("q", (), 20, [Answer("none", "q", "a"), Answer("mask", "q", error=CacheFull("No room."))])
+    shown, failed = cards(request, workspace, comparison)["cards"]
+    assert "error" not in shown
+    assert failed["error"].startswith(said)
+
+
+def test_programs_are_told_why_a_method_failed(workspace, api, key):
+    workspace.session.mark([Span(12, 20)])
+    (answer,) = api.compare(key, "How much?", ["kveraser"])
+    assert "No eraser is loaded" in answer["error"]
+    assert json.loads(json.dumps(answer)) == answer
+
+
+@given(text=st.text(alphabet="ab \n", max_size=30), reference=st.text(alphabet="ab \n", max_size=30))
+def test_marking_words_never_changes_the_answer(text, reference):
+    assert "".join(piece for piece, _ in differing(text, reference)) == text
+
+
+def test_an_empty_box_compares_the_last_question(workspace, sessions, key):
+    with gr.Blocks():
+        comparing = Comparing(sessions, Turns(), lay_out(workspace.session.backbone))
+    with pytest.raises(PageError, match="empty"):
+        list(comparing.compare(key, " ", ["none"], None))
+    workspace.turns += [AskedTurn("How much?", "none", (), "30", Answer("none", "How much?", "30"))]
+    list(comparing.compare(key, " ", ["none"], None))
+    assert [comparison.question for comparison in workspace.comparisons] == ["How much?"]
+
+
+def test_a_card_says_whether_the_answer_still_has_what_was_erased(workspace):
+    workspace.session.erase([Span(0, 21)], "mask")
+    full = Answer("full_recompute", "q", "At noon.", first_token_s=1)
+    kept = Answer("none", "q", "30 coins.", first_token_s=1)
+    shown = cards(None, workspace, Comparison("q", workspace.edits, 5, [full, kept]))["cards"]
+    assert [card["verdict"] for card in shown] == [None, {"key": "v_still", "words": ("30", "coins")}]
+    assert shown[1]["faster"] is None  # what erases nothing is praised for nothing
