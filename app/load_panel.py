@@ -23,7 +23,7 @@ from app.workspace import PrefillTime, Workspace
 from kveraser_core.documents import Document, EncryptedDocument, load_document, read_document
 from kveraser_core.documents.search.finding import find_text
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.sessions.window import DocumentTooLong, fitting_pages, room_for_document
+from kveraser_core.sessions.window import DocumentTooLong, fitting_pages, fitting_part, room_for_document
 
 _REFRESH_S = 0.25
 
@@ -144,9 +144,9 @@ class Loading:
         watched = Watched(self.turns, request, work)
         try:
             for _ in watched.moments(_REFRESH_S):
-                yield {self.parts.status: about | loading.status(watched.job.place)}
+                yield {self.parts.status: about | loading.status(watched.job.place)} | self._preview(key, loading)
         except Exception:
-            yield {self.parts.status: status(self.backbone, self.store.find(key))} | loading.picker
+            yield self._taken_back(key, loading) | loading.picker
             raise
         assert loading.document
         assert loading.kept
@@ -163,18 +163,39 @@ class Loading:
             self.parts.opening.panel: gr.update(open=bool(unsure)),
         }
 
+    def _preview(self, key: str | None, loading: "_Loading") -> Update:
+        """The text, once its prefill has begun, where no other document is open: it can be read, not yet edited."""
+        if not loading.document or not loading.time.points or loading.previewed or self.store.find(key):
+            return {}
+        loading.previewed = True
+        view = shown(loading.document)
+        return {self.parts.view: gr.HTML(**view | {"value": view["value"] | {"reading": True}})}
+
+    def _taken_back(self, key: str | None, loading: "_Loading") -> Update:
+        """The page as it was before."""
+        update: Update = {self.parts.status: status(self.backbone, self.store.find(key))}
+        if loading.previewed:
+            update[self.parts.view] = gr.HTML(**shown(Document("", "")))
+        return update
+
     def _picker(self, document: Document, job: Job, owner: str, request: gr.Request) -> Update:
-        """What offers the pages of a document that fit. Raises `PageError` where it has no pages."""
-        if document.page_count == 1:
-            raise PageError(self._sentence(document, request, "too_long_text"))
+        """What offers the pages of a document that fit, or its first part where it has no pages."""
+        opening, paged = self.parts.opening, document.page_count > 1
+        if paged:
+            last = fitting_pages(self.backbone, document)
+            about = self._about_pages(document, 1, last, request)
+        else:
+            last, part = 1, fitting_part(self.backbone, document)
+            share = round(100 * len(part.text) / len(document.text))
+            about = self._sentence(document, request, "too_long_part", share=share)
+            document = part
         self._too_long.put(owner, job.client, document)
-        last = fitting_pages(self.backbone, document)
-        opening = self.parts.opening
         return {
             opening.picker: gr.update(visible=True),
-            opening.too_long: self._about_pages(document, 1, last, request),
-            opening.first: gr.update(value=1, maximum=document.page_count),
-            opening.last: gr.update(value=last, maximum=document.page_count),
+            opening.too_long: about,
+            opening.first: gr.update(value=1, maximum=document.page_count, visible=paged),
+            opening.last: gr.update(value=last, maximum=document.page_count, visible=paged),
+            opening.read_pages: say(request, "read_pages" if paged else "read_part"),
         }
 
     def _all(self, key: str, workspace: Workspace, request: gr.Request) -> Update:
@@ -211,12 +232,13 @@ class _Loading:
     time: PrefillTime = field(default_factory=PrefillTime)
     kept: tuple[str, Workspace] | None = None
     picker: Update = field(default_factory=dict)
+    previewed: bool = False
 
     def status(self, place: tuple[int, int] | None) -> dict[str, Any]:
         done, seconds = self.time.points[-1] if self.time.points else (0, 0.0)
         rate = done / seconds if seconds else 0.0
         return {
             "state": "reading", "title": self.document.title if self.document else "", "place": place,
-            "done": done, "total": self.time.total, "rate": rate,
+            "done": done, "shown": self.previewed, "total": self.time.total, "rate": rate,
             "left": (self.time.total - done) / rate if rate else 0.0,
         }  # fmt: skip

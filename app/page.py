@@ -71,7 +71,8 @@ class Page:
         loading = Loading(self.backbone, self.store, turns, p)
         edits: list[Block] = [p.view, p.edits, p.exactness, p.segments, asked.conversation]
         everything: list[Block] = [p.key, p.status, p.cards, opening.panel, *edits]
-        dialogue = [opening.password, opening.encoding, opening.picker, opening.too_long, opening.first, opening.last]
+        dialogue: list[Block] = [opening.password, opening.encoding, opening.picker, opening.too_long]
+        dialogue += [opening.first, opening.last, opening.read_pages]
 
         def load(trigger: Callable[..., Any], handler: Callable[..., Any], *inputs: Block) -> None:
             started = trigger(spoken(handler), [p.key, *inputs], everything + dialogue, **quiet)

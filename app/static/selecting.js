@@ -36,6 +36,7 @@ function readSelection() {
       if (end > start) selection = { start, end, text: props.doc.slice(start, end) };
     }
   }
+  if (props.value?.reading) selection = null; // it can be read, and not yet be edited
   bar.hidden = !selection;
   if (!selection) return;
   const box = frame.getBoundingClientRect();

@@ -36,7 +36,9 @@ function draw() {
   const [part, whole] = reading ? [state.done, state.total || 1] : [tokens, state.window || 1];
   line.textContent = reading ? progress(state) : state.title || say('no_document');
   cancel.hidden = !reading;
-  if (!reading) root.closest('.gradio-container')?.classList.toggle('blank', !state.title);
+  const page = root.closest('.gradio-container')?.classList;
+  if (!reading) page?.toggle('blank', !state.title);
+  page?.toggle('previewing', Boolean(reading && state.shown));
   warn(state.warnings || []);
   fill.style.width = `${Math.min(100, (100 * part) / whole)}%`;
   meter.className = reading ? 'meter busy' : 'meter';

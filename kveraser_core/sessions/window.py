@@ -1,6 +1,7 @@
 """Whether a document fits the model's window, and which pages of it would."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, TokenMap
@@ -12,6 +13,8 @@ from kveraser_core.model.prompts import Prompt
 RESERVE = 512
 """Tokens of the window that a document must leave free for questions and answers."""
 
+_SPARE = 8
+"""Tokens by which a text may grow where it is cut."""
 ASKING = 256
 """Tokens that new text in the place of passages must leave free."""
 
@@ -54,6 +57,21 @@ def check_room(edits: Iterable[Edit], headroom: int) -> None:
 def fitting_pages(backbone: Backbone, document: Document, first: int = 1) -> int | None:
     """The last page so that pages `first` to it fit the window; `None` when not even one does."""
     return _last_fitting_page(document, backbone.tokenize(document.text)[1], room_for_document(backbone), first)
+
+
+def fitting_part(backbone: Backbone, document: Document) -> Document:
+    """The beginning of `document` that fits the window, up to a paragraph's end where that leaves more than half.
+
+    A warning says how much was left out.
+    """
+    token_map, room = backbone.tokenize(document.text)[1], room_for_document(backbone) - _SPARE
+    if len(token_map) <= room:
+        return document
+    text = document.text[: token_map.ends[room - 1]]
+    ends = (text.rfind(separator) for separator in ("\n\n", "\n", " "))
+    text = text[: next((end for end in ends if end > len(text) // 2), len(text))]
+    left_out = f"Only the first {len(text):,} of {len(document.text):,} characters were read: no more fits the model."
+    return replace(document, text=text, warnings=(*document.warnings, left_out))
 
 
 def _last_fitting_page(document: Document, token_map: TokenMap, room: int, first: int = 1) -> int | None:

@@ -9,6 +9,7 @@ from tests.browser.driving import (
     QUESTION,
     TEXT,
     ask,
+    drag,
     erase,
     goto,
     painted,
@@ -178,15 +179,37 @@ def test_a_file_that_is_too_large_is_refused_in_the_users_language(open_page, tm
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en-US", r"pasted text has [\d,]+ tokens and there is room for [\d,]+: open a shorter document\."),
-        ("zh-CN", r"粘贴的文本 有 [\d,]+ 个词元，最多可容纳 [\d,]+ 个：请打开较短的文档。"),
+        ("en-US", r"pasted text has [\d,]+ tokens and there is room for [\d,]+. The first \d\d% of it fit\."),
+        ("zh-CN", r"粘贴的文本 有 [\d,]+ 个词元，最多可容纳 [\d,]+ 个。前 \d\d% 可以放入。"),
     ],
 )
-def test_a_text_that_is_too_long_is_refused_with_both_numbers(open_page, language, said):
+def test_of_a_text_that_is_too_long_the_first_part_is_offered(open_page, language, said):
     page = open_page(language=language)
     page.locator("#paste textarea").fill("many words " * 6000)
     page.locator("#read").click()
-    toast(page, re.compile(said))
+    expect(page.locator("#too-long")).to_have_text(re.compile(said))
+    expect(page.locator("#first")).to_be_hidden()
+    page.locator("#read-pages").click()
+    expect(page.locator(".doc p")).to_contain_text("many words")
+    expect(page.locator("#status .warnings summary")).to_be_visible()
+    expect(page.locator("#picker")).to_be_hidden()
+
+
+@pytest.mark.packaged
+def test_the_text_can_be_read_while_it_is_prefilled_and_not_yet_be_edited(page: Page):
+    start_sample(page, "policy-manual.pdf")
+    expect(page.locator(".doc p").first).to_be_visible()
+    expect(page.locator("#status .cancel")).to_be_visible()
+    expect(page.locator("#question textarea")).to_be_hidden()
+    page.locator(".doc").focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("String(getSelection()).length > 3")
+    expect(page.locator(".bar")).to_be_hidden()
+    page.locator("#status .cancel").click()
+    toast(page, "Reading was cancelled")
+    expect(page.locator("#samples .try").first).to_be_visible()
+    paste(page, TEXT)
+    drag(page, "An old rule", "no longer in force.")
 
 
 def test_what_was_not_read_of_a_file_is_listed_as_text(page: Page, tmp_path):
