@@ -9,7 +9,11 @@ from kveraser_core.sessions.window import DocumentTooLong, fitting_part, room_fo
 
 @pytest.mark.parametrize(
     ("paragraph", "ends"),
-    [("The toll is thirty coins.\n\n", "coins."), ("The toll is thirty coins ", ("The", "toll", "is", "thirty", "coins")), ("收费三十枚铜币。", "")],
+    [
+        ("The toll is thirty coins.\n\n", "coins."),
+        ("The toll is thirty coins ", ("The", "toll", "is", "thirty", "coins")),
+        ("收费三十枚铜币。", ""),
+    ],
 )
 def test_the_first_part_fits_and_ends_where_the_text_does(llama, paragraph, ends):
     document = Document(paragraph * 600, "long.txt", warnings=("A picture was left out.",))
