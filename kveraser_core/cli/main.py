@@ -19,7 +19,7 @@ from kveraser_core.cli.options import (
 )
 from kveraser_core.cli.output import warn, write_whatever_comes
 from kveraser_core.errors import KVEraserError
-from kveraser_core.training.recipe import Recipe
+from kveraser_core.training.recipe import TRACKERS, Recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,12 +117,14 @@ def _training_options(command: argparse.ArgumentParser) -> None:
     add("--corpus", nargs="+", required=True, metavar="PATH", help="folders or files of running text")
     add("--out", required=True, metavar="DIR", help="where the eraser goes; a run stopped there goes on")
     add("--threads", type=int, metavar="N", help="CPU threads of each process")
+    add("--config", metavar="FILE", help="a recipe in YAML; options given besides take precedence")
+    add("--validation", nargs="+", metavar="PATH", help="running text to validate on, not trained on")
+    add("--tracker", choices=TRACKERS, help="where metrics go besides metrics.jsonl")
     for field in fields(Recipe):
         kind = type(field.default)
         add(
             f"--{field.name.replace('_', '-')}",
             type=kind,
-            default=field.default,
             metavar={int: "N", float: "R", str: "NAME"}[kind],
             help=f"{field.metadata['help']} (default {field.default})",
         )

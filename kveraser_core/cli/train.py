@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -17,14 +17,18 @@ from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.tasks.document_qa import QuestionFile
 from kveraser_core.training.mixture import FINETUNE, PRETRAIN, Mixture
 from kveraser_core.training.model_card import write_model_card
-from kveraser_core.training.recipe import Recipe
+from kveraser_core.training.recipe import BadRecipe, Recipe
 from kveraser_core.training.trainer import train
 
 
 def run(options: argparse.Namespace) -> None:
     """Train as `options` say; the eraser, its metrics, loss curve and model card go to `options.out`."""
     disable_progress_bar()
-    recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
+    given = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    settings = Recipe.values(Path(options.config)) if options.config else {}
+    recipe = Recipe(**settings | {name: value for name, value in given.items() if value is not None})
+    if recipe.validate_every and not options.validation:
+        raise BadRecipe("Validation needs text that is not trained on: give it with --validation.")
     if options.threads:
         torch.set_num_threads(options.threads)
     backbone = Backbone.load(options.model, None, options.device)
@@ -34,6 +38,7 @@ def run(options: argparse.Namespace) -> None:
     questions = QuestionFile(backbone, options.qa, slice(*options.articles)) if finetune else None
     shares = FINETUNE if finetune else PRETRAIN
     mixture = Mixture(corpus, questions, dict(shares), recipe.shortest, recipe.longest)
+    validation = replace(mixture, corpus=Corpus(backbone, options.validation)) if options.validation else None
     out = Path(options.out)
     processes = PartialState(cpu=backbone.device.type == "cpu")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -48,6 +53,8 @@ def run(options: argparse.Namespace) -> None:
             out,
             Path(options.start) if finetune else None,
             lambda step, loss, seconds: bar.update(task, completed=step, description=f"loss {loss:.4f}"),
+            validation,
+            options.tracker,
         )
     if not processes.is_main_process:
         return

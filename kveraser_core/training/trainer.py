@@ -9,10 +9,13 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
+from accelerate.utils import broadcast, is_tensorboard_available, is_wandb_available
 from peft import LoraConfig
 
 from kveraser_core.engines.batch import PROJECTIONS
@@ -23,6 +26,7 @@ from kveraser_core.training.checkpoint import load_checkpoint, save_checkpoint
 from kveraser_core.training.distill import Distiller
 from kveraser_core.training.mixture import Mixture
 from kveraser_core.training.recipe import BadRecipe, Recipe
+from kveraser_core.training.validation import Validation
 
 METRICS = "metrics.jsonl"
 _NOISE = 1e-3
@@ -37,13 +41,18 @@ def train(
     out: Path,
     start_from: Path | None = None,
     report: Callable[[int, float, float], None] = lambda step, loss, seconds: None,
+    validation: Mixture | None = None,
+    tracker: str | GeneralTracker | None = None,
 ) -> Adapter:
     """Train an eraser by `recipe` and leave it in `out`, in PEFT format, with its metrics.
 
     `start_from` is an eraser to begin with. `report` gets the steps done, the last step's mean loss in
-    nats and the seconds it took. Goes on where `out` holds a checkpoint.
+    nats and the seconds it took. Goes on where `out` holds a checkpoint. With examples for `validation`, which the
+    recipe says how often are looked at, the eraser that does best on them is the one that is left. Metrics go to
+    `tracker` too. Raises `BadRecipe` where that is not installed.
     """
-    accelerator = Accelerator(cpu=backbone.device.type == "cpu")
+    accelerator = _accelerator(backbone, out, tracker)
+    accelerator.init_trackers("kveraser", config=asdict(recipe))
     out.mkdir(parents=True, exist_ok=True)
     eraser = backbone.eraser = _eraser(backbone, recipe, start_from)
     weights = list(eraser.weights.values())
@@ -53,8 +62,13 @@ def train(
     optimizer = torch.optim.AdamW(weights, recipe.learning_rate, betas, weight_decay=recipe.weight_decay)
     distiller = Distiller(backbone, eraser)
     done = load_checkpoint(out, eraser, optimizer)
-    _forget_metrics_after(out / METRICS, done)
+    if accelerator.is_main_process:
+        _forget_metrics_after(out / METRICS, done)
+    accelerator.wait_for_everyone()
+    validated = Validation(out, METRICS)
     for step in range(done, recipe.steps):
+        if validated.is_over(recipe.patience):
+            break
         started = time.perf_counter()
         rate = _learning_rate(recipe, step)
         for group in optimizer.param_groups:
@@ -74,26 +88,45 @@ def train(
         optimizer.step()
         optimizer.zero_grad()
         seconds = time.perf_counter() - started
-        mean = sum(losses) / len(losses)
-        if accelerator.is_main_process:
-            row = {
-                "step": step + 1,
-                "contexts": recipe.contexts_per_step * accelerator.num_processes,
-                "loss": mean,
-                "learning_rate": rate,
-                "gradient_norm": norm,
-                "seconds": seconds,
-            }
+        row = {
+            "step": step + 1,
+            "contexts": recipe.contexts_per_step * accelerator.num_processes,
+            "loss": sum(losses) / len(losses),
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "seconds": seconds,
+        }
+        main = accelerator.is_main_process
+        if validation and recipe.validate_every and (step + 1) % recipe.validate_every == 0:
+            kl = validated.measure(distiller, validation, recipe) if main else 0.0
+            told = broadcast(torch.tensor(kl, dtype=torch.float32, device=accelerator.device))
+            row["validation"] = told.item()
+            validated.measured.append(told.item())
+            if main and validated.is_best:
+                validated.keep(eraser)
+        last = step + 1 == recipe.steps or validated.is_over(recipe.patience)
+        accelerator.log(row, step=step + 1)
+        if main:
             with (out / METRICS).open("a") as metrics:
                 metrics.write(json.dumps(row) + "\n")
-            if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.steps:
+            if (step + 1) % recipe.checkpoint_every == 0 or last:
                 save_checkpoint(out, step + 1, eraser, optimizer)
                 eraser.save(out)
                 recipe.save(out)
-        report(step + 1, mean, seconds)
+        report(step + 1, row["loss"], seconds)
+    accelerator.end_training()
+    if accelerator.is_main_process:
+        validated.leave_best()
     for weight in weights:
         weight.requires_grad_(False)
     return eraser
+
+
+def _accelerator(backbone: Backbone, out: Path, tracker: str | GeneralTracker | None) -> Accelerator:
+    known = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
+    if isinstance(tracker, str) and not known[tracker]():
+        raise BadRecipe(f"{tracker} is not installed: run `pip install {tracker}`, or leave --tracker out.")
+    return Accelerator(cpu=backbone.device.type == "cpu", log_with=tracker, project_dir=str(out))
 
 
 def _eraser(backbone: Backbone, recipe: Recipe, start_from: Path | None) -> Adapter:
