@@ -1,5 +1,6 @@
 """The cards of a comparison, one a method, and the data that they and their charts show."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import SequenceMatcher
 from typing import Any
@@ -26,12 +27,12 @@ def cards(
     request: gr.Request | None,
     workspace: Workspace,
     comparison: Comparison | None = None,
-    running: str | None = None,
+    coming: Sequence[str] = (),
     place: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """The data of `comparison`, else of the last one, for the browser that sent `request`.
 
-    `running` is the method whose card is still to come, `place` its place in the line while it waits.
+    `coming` are the methods whose cards are still to come, in order; `place` is that in the line while it waits.
     """
     if comparison is None:
         if not workspace.comparisons:
@@ -42,7 +43,7 @@ def cards(
     return {
         "question": comparison.question,
         "edits": len(comparison.edits),
-        "running": running,
+        "coming": list(coming),
         "place": place,
         "cards": [_card(request, answer, reference, judge) for answer in comparison.answers],
         "growth": growth(workspace, comparison),

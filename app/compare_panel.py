@@ -48,8 +48,7 @@ class Comparing:
                 done, place = len(comparison.answers), watched.job.place
                 if seen != (done, place):
                     seen = done, place
-                    running = order[done] if done < len(order) else None
-                    yield {self.parts.cards: cards(request, workspace, comparison, running, place)}
+                    yield {self.parts.cards: cards(request, workspace, comparison, order[done:], place)}
         except KVEraserError:
             yield {self.parts.cards: cards(request, workspace)}
             raise

@@ -14,6 +14,15 @@ _FIGURES = (
     "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_tokens_per_s",
     "agreement", "kl", "extra_bytes",
 )  # fmt: skip
+_SAID = {
+    "erase_s": "erased in {:.3f} s",
+    "ttft_s": "first token after {:.3f} s",
+    "decode_tokens_per_s": "{:.1f} tokens/s",
+    "agreement": "{:.0%} of the tokens agree with full recompute",
+    "kl": "KL {:.4f} nats a token",
+    "extra_mb": "{:.1f} MB besides the cache",
+}
+"""How the figures are said to people."""
 FORMATS = {"md": "text/markdown", "csv": "text/csv", "json": "application/json"}
 
 
@@ -83,12 +92,14 @@ def _cell(value: Any) -> Any:
 def _markdown(workspace: Workspace) -> str:
     lines = [f"# {_plain(workspace.session.document.title)}", "", f"Model: {workspace.session.backbone.name}", ""]
     for record in records(workspace):
+        extra = record["extra_bytes"]
+        record["extra_mb"] = None if extra is None else extra / 2**20
         lines += [f"## {_plain(record['question'])}", "", f"`{record['method']}` ({record['kind']})", ""]
         if instead := ran_instead(record["method"], record["ran"]):
             lines += [WORDS["en"][instead], ""]
         lines += [f"- {_said(edit)}" for edit in record["erased"]]
         lines += ["", *(f"    {line}" for line in (record["answer"] or record["error"] or "").splitlines()), ""]
-        figures = [f"{name} {record[name]:.4g}" for name in _FIGURES if record[name] is not None]
+        figures = [said.format(record[name]) for name, said in _SAID.items() if record[name] is not None]
         lines += [", ".join(figures), ""]
     return "\n".join(lines)
 

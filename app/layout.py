@@ -130,10 +130,11 @@ def _asking(methods: list[str], default: str) -> AskingParts:
     with gr.Row(elem_id="go"):
         ask = gr.Button(_("ask"), variant="primary", elem_id="ask", min_width=70)
         compare = gr.Button(_("compare"), elem_id="compare", min_width=70)
-    method = MethodChoice(methods, value=default, label=_("method"), elem_id="method", filterable=False)
-    about_method = gr.Markdown(_(f"m_{default}"), elem_id="about-method")
     follow_up = gr.Checkbox(True, label=_("follow_up"), elem_id="follow-up")
     remember = gr.Checkbox(False, label=_("remember"), elem_id="remember")
-    ticked = [default, REFERENCE, NONE]
-    several = MethodChoices(methods, value=ticked, label=_("methods"), elem_id="methods")
+    with gr.Accordion(_("how"), open=False, elem_id="how"):
+        method = MethodChoice(methods, value=default, label=_("method"), elem_id="method", filterable=False)
+        about_method = gr.Markdown(_(f"m_{default}"), elem_id="about-method")
+        ticked = [default, REFERENCE, NONE]
+        several = MethodChoices(methods, value=ticked, label=_("methods"), elem_id="methods")
     return AskingParts(conversation, question, ask, compare, method, about_method, follow_up, remember, several)

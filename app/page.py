@@ -28,7 +28,10 @@ _POLL_S = 0.02
 """Seconds between two looks for new events. Gradio's own 0.001 takes a tenth of a core where there are none."""
 _KEY = "kveraser"
 _SAVE_KEY = f"(key) => {{ if (key) sessionStorage.setItem('{_KEY}', key); }}"
-_SAVED_KEY = f"() => [sessionStorage.getItem('{_KEY}') || '']"
+_TYPED = ("paste", "question")
+"""What is typed there survives a reload: app/static/typing.js keeps it until it was used."""
+_SAVED = f"() => {[_KEY, *(f'{_KEY}-{name}' for name in _TYPED)]}.map((name) => sessionStorage.getItem(name) || '')"
+_USED = {name: f"() => sessionStorage.removeItem('{_KEY}-{name}')" for name in _TYPED}
 _FOCUS = """() => {
   const box = document.querySelector('#question textarea');
   box.focus();
@@ -74,19 +77,22 @@ class Page:
         dialogue: list[Block] = [opening.password, opening.encoding, opening.picker, opening.too_long]
         dialogue += [opening.first, opening.last, opening.read_pages]
 
-        def load(trigger: Callable[..., Any], handler: Callable[..., Any], *inputs: Block) -> None:
+        def load(trigger: Callable[..., Any], handler: Callable[..., Any], *inputs: Block) -> Any:
             started = trigger(spoken(handler), [p.key, *inputs], everything + dialogue, **quiet)
             started.then(None, p.key, None, js=_SAVE_KEY, **hidden)
+            return started
 
         load(opening.file.upload, loading.file, opening.file, opening.password, opening.add)
         load(opening.password.submit, loading.file, opening.file, opening.password, opening.add)
         load(opening.encoding.input, loading.file_in, opening.file, opening.password, opening.encoding, opening.add)
-        load(opening.read.click, loading.text, opening.text, opening.add)
+        load(opening.read.click, loading.text, opening.text, opening.add).success(
+            None, None, None, js=_USED["paste"], **hidden
+        )
         load(opening.read_pages.click, loading.pages, opening.first, opening.last)
         load(opening.welcome.sample, loading.sample)
         opening.first.submit(spoken(loading.first_page), opening.first, [opening.last, opening.too_long], **quiet)
         p.status.cancel(loading.cancel, None, None, queue=False, **hidden)
-        self.blocks.load(None, None, p.key, js=_SAVED_KEY, **hidden).then(
+        self.blocks.load(None, None, [p.key, opening.text, asked.question], js=_SAVED, **hidden).then(
             spoken(loading.resume), p.key, everything, **quiet
         )
         self.blocks.unload(loading.leave)
@@ -130,6 +136,7 @@ class Page:
             ),
         ):
             answered.success(spoken(asking.evidence), p.key, asked.conversation, **quiet)
+            answered.success(None, None, None, js=_USED["question"], **hidden)
         asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)
         asked.conversation.clear(spoken(asking.clear), p.key, asked.conversation, **quiet)
         asked.conversation.suggest(_suggested, None, asked.question, **quiet)

@@ -57,19 +57,20 @@ function draw() {
   make('p', 'said', [then, hint].filter(Boolean).join(' · '), root);
   const cards = make('div', 'cards', undefined, root);
   for (const card of state.cards) drawCard(card, cards);
-  if (state.running) {
-    const box = make('article', 'card', undefined, cards);
-    make('h3', '', state.running, box);
-    make('p', 'said', state.place ? placeOf(state.place) : say('running', { method: state.running }), box).setAttribute('role', 'status');
+  (state.coming || []).forEach((method, at) => {
+    const box = make('article', 'card coming', undefined, cards);
+    make('h3', '', method, box);
+    if (at) return make('p', 'said', say('comes_later'), box);
+    make('p', 'said', state.place ? placeOf(state.place) : say('running', { method }), box).setAttribute('role', 'status');
     button('stop', say('stop'), box, () => trigger('stop'));
-  }
+  });
   const whole = state.cards.filter(({ parts }) => parts);
   if (whole.length) {
     const charts = make('div', 'charts', undefined, root);
     timeBars(whole, charts);
     timeLine(state.growth, charts);
   }
-  if (state.running && !state.cards.length) root.scrollIntoView({ block: 'start' });
+  if (state.coming?.length && !state.cards.length) root.scrollIntoView({ block: 'start' });
 }
 
 let width = 0;

@@ -110,9 +110,17 @@ def pick_sample(page: Page, file: str) -> None:
     expect(page.locator(".doc p").first).to_be_visible()
 
 
+def show_methods(page: Page) -> None:
+    """Unfold the choice of erase methods."""
+    if not page.locator("#method input").is_visible():
+        page.locator("#how > button").click()
+        expect(page.locator("#method input")).to_be_visible()
+
+
 def ask(page: Page, question: str, method: str | None = None) -> None:
     """Ask and wait for the whole answer, and for the passages under it."""
     if method:
+        show_methods(page)
         page.locator("#method input").click()
         page.get_by_role("option", name=method, exact=True).click()
     answered = page.locator("#conversation .figures").count()

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, toast
+from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, show_methods, toast
 
 pytestmark = pytest.mark.browser
 _WATCH_CARDS = """() => {
@@ -106,6 +106,7 @@ def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page
 
 def test_the_method_picker_explains_each_method(page: Page):
     paste(page, TEXT)
+    show_methods(page)
     page.locator("#method input").click()
     page.get_by_role("option", name="erratum", exact=True).click()
     expect(page.locator("#about-method")).to_contain_text("A correction is added at the end of the document.")
@@ -113,6 +114,7 @@ def test_the_method_picker_explains_each_method(page: Page):
 
 def test_only_methods_that_there_is_an_eraser_for_are_offered(page: Page):
     paste(page, TEXT)
+    show_methods(page)
     page.locator("#method input").click()
     names = ["none", "mask", "delete_shift", "local_repair", "erratum", "kveraser_lookahead", "kveraser_repair"]
     expect(page.get_by_role("option")).to_have_text([re.compile(rf"{name}$") for name in [*names, "full_recompute"]])
@@ -137,13 +139,14 @@ def test_an_answer_says_that_full_recompute_ran_instead(page: Page):
 def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
+    show_methods(page)
     page.locator("#methods").get_by_label("kveraser_lookahead", exact=True).check()
     page.locator("#question textarea").fill(QUESTION)
     page.evaluate(_WATCH_CARDS)
     page.locator("#compare").click()
     cards = page.locator("#cards .card")
     expect(cards.locator("dl")).to_have_count(4)
-    assert page.evaluate("window.seen") == ["0 of 1", "1 of 2", "2 of 3", "3 of 4", "4 of 4"]
+    assert page.evaluate("window.seen") == [f"{done} of 4" for done in range(5)]
     reference = page.locator('#cards [data-method="full_recompute"]')
     expect(reference).to_contain_text("the reference")
     expect(reference.locator("mark")).to_have_count(0)
@@ -196,6 +199,7 @@ def test_what_the_user_got_wrong_is_said(page: Page):
     page.locator("#question textarea").fill("y " * 9000)
     page.locator("#compare").click()
     toast(page, "ask a shorter one")
+    show_methods(page)
     for method in ("none", "kveraser_repair", "full_recompute"):
         page.locator("#methods").get_by_label(method, exact=True).uncheck()
     page.locator("#question textarea").fill(QUESTION)

@@ -18,7 +18,7 @@ from app.store import OF_A_CLIENT, SessionStore
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled
 from kveraser_core.sessions.session import DocumentSession
-from tests.browser.driving import TEXT, drag, goto, open_panel, paste, start_sample
+from tests.browser.driving import TEXT, drag, goto, open_panel, paste, show_methods, start_sample
 from tests.browser.serving import PATIENCE_S, until
 from tests.conftest import tiny_model
 from tests.serving import serve_here
@@ -275,6 +275,7 @@ def test_a_question_sent_just_as_the_stream_of_answers_ends_is_answered(open_tab
         page.wait_for_timeout(50)
     streams: list[Route] = []
     page.route("**/queue/data*", lambda stream: streams.append(stream), times=1)
+    show_methods(page)
     page.locator("#method input").click()
     page.get_by_role("option", name="mask", exact=True).click()
     while not streams:

@@ -15,6 +15,7 @@ from tests.browser.driving import (
     painted,
     paste,
     pick_sample,
+    show_methods,
     start_sample,
     toast,
     upload,
@@ -114,6 +115,7 @@ def test_a_reload_brings_everything_back(page: Page):
     erase(page, "An old rule", "no longer in force.")
     ask(page, QUESTION, "mask")
     before = painted(page)
+    show_methods(page)
     page.locator("#methods").get_by_label("full_recompute", exact=True).uncheck()
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#compare").click()
@@ -240,3 +242,20 @@ def test_a_guessed_encoding_can_be_put_right(page: Page, tmp_path):
     expect(page.locator(".doc p").first).to_have_text(said.strip())
     paste(page, "A short note.")
     expect(encoding).not_to_be_visible()
+
+
+def test_what_was_typed_survives_a_reload_until_it_is_used(page: Page):
+    boxes = {name: page.locator(f"#{name} textarea") for name in ("paste", "question")}
+    boxes["paste"].fill(TEXT)
+    page.reload()
+    expect(boxes["paste"]).to_have_value(TEXT)
+    paste(page, TEXT)
+    boxes["question"].fill(QUESTION)
+    page.reload()
+    expect(boxes["question"]).to_have_value(QUESTION)
+    expect(page.locator(".doc")).to_contain_text("An old rule")
+    ask(page, QUESTION)
+    page.reload()
+    expect(page.locator("#conversation .turn")).to_have_count(1)
+    expect(boxes["question"]).to_have_value("")
+    expect(boxes["paste"]).to_have_value("")

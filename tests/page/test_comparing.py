@@ -54,6 +54,7 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     lines = exported(workspace, "md").splitlines()
     assert "## How \\<b\\>much\\</b\\>?" in lines
     assert "    # not a heading" in lines
+    assert "erased in 0.500 s, first token after 0.500 s, KL 0.2500 nats a token, 0.0 MB besides the cache" in lines
 
 
 def test_the_charts_have_this_sessions_own_figures(workspace):
