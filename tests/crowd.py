@@ -123,10 +123,10 @@ def behave(client: Client, record: Record, stop: threading.Event, pause_s: float
         session = loaded["session"]
         before = record.announced + record.unannounced
         for work in (
-            lambda session=session: client.call("ask", session, "How many coins?", "", 16, False),
+            lambda session=session: client.call("ask", session, "How many coins?", "", 16, False, True, False),
             lambda session=session: client.call("erase", session, "Pier 1", 0, 0, "delete_shift", False),
             lambda session=session: client.call("undo", session),
-            lambda session=session: client.call("compare", session, "How many?", ["none", "mask"], 8),
+            lambda session=session: client.call("compare", session, "How many?", ["none", "mask"], 8, True),
         ):
             if not stop.is_set():
                 record.timed(work)
@@ -153,14 +153,20 @@ def misbehave(client: Client, stop: threading.Event, tally: Counter[str], seed: 
 
     deeds: dict[str, Callable[[], object]] = {
         "load": load,
-        "ask for 100,000 tokens": lambda: client.call("ask", session(), "All of it?", "", 100_000, False),
-        "ask for the longest answer": lambda: client.call(
-            "ask", session(), "All?", "full_recompute", ANSWER_TOKENS, False
+        "ask for 100,000 tokens": lambda: client.call(
+            "ask", session(), "All of it?", "", 100_000, False, True, False
         ),
-        "ask and never listen": lambda: client.begin("ask", session(), "All of it?", "", ANSWER_TOKENS, False),
-        "ask and hang up": lambda: held("ask", session(), "All of it?", "", ANSWER_TOKENS, False),
+        "ask for the longest answer": lambda: client.call(
+            "ask", session(), "All?", "full_recompute", ANSWER_TOKENS, False, True, False
+        ),
+        "ask and never listen": lambda: client.begin(
+            "ask", session(), "All of it?", "", ANSWER_TOKENS, False, True, False
+        ),
+        "ask and hang up": lambda: held("ask", session(), "All of it?", "", ANSWER_TOKENS, False, True, False),
         "load and hang up": lambda: held("load", text(15), "flood"),
-        "compare everything": lambda: client.call("compare", session(), "All?", ["none", "mask", "erratum"], 256),
+        "compare everything": lambda: client.call(
+            "compare", session(), "All?", ["none", "mask", "erratum"], 256, True
+        ),
         "send half a request": lambda: client.connect().connect(),
         "flood": lambda: [client.begin("export", session(), "json") for _ in range(50)],
     }

@@ -86,8 +86,8 @@ def test_the_examples_work_as_they_are_given(served: Served, examples):
 def test_compare_takes_what_ask_takes(served: Served, examples):
     session = examples["ask"]["session"]
     for method in ("local_repair:64", "mask", "full_recompute"):
-        assert served.call("ask", session, "What is the toll?", method, 4, False)[0]
-        well, answers = served.call("compare", session, "What is the toll?", [method], 4)
+        assert served.call("ask", session, "What is the toll?", method, 4, False, False, False)[0]
+        well, answers = served.call("compare", session, "What is the toll?", [method], 4, False)
         assert well, answers
         assert [answer["method"] for answer in answers] == [method]
 
@@ -171,13 +171,13 @@ def number_of(served: Served, name: str) -> int:
     return number
 
 
-@pytest.mark.parametrize("length", [0, 1, 4, 6])
+@pytest.mark.parametrize("length", [0, 1, 6, 8])
 def test_too_few_or_too_many_arguments_are_counted(served: Served, examples, length: int):
     values = [*examples["ask"].values(), "more"][:length]
     well, said = served.call("ask", *values)
     assert not well
-    plain_sentence(said, ["ask takes 5 arguments", "session, question, method, max_tokens", f"{length} came"])
-    assert "ask takes 5 arguments" in served.event(number_of(served, "ask"), values)
+    plain_sentence(said, ["ask takes 7 arguments", "session, question, method, max_tokens", f"{length} came"])
+    assert "ask takes 7 arguments" in served.event(number_of(served, "ask"), values)
 
 
 def test_erasing_a_text_says_what_it_took_and_what_it_left(served: Served):
@@ -198,7 +198,7 @@ def test_erasing_a_text_says_what_it_took_and_what_it_left(served: Served):
 
 def test_defaults_are_filled_in(served: Served, examples):
     session = examples["ask"]["session"]
-    well, answer = served.call("ask", session, "What is the toll?", None, 2, None)
+    well, answer = served.call("ask", session, "What is the toll?", None, 2, None, None, None)
     assert well, answer
     assert answer["method"] == "local_repair"
     assert served.call("export", session, None)[1]["mime"] == "application/json"

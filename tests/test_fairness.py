@@ -79,12 +79,12 @@ def test_an_answer_longer_than_the_cap_is_refused_with_a_sentence(server):
     client = Client(server.port, "127.0.0.10")
     session = client.call("load", text(3), "a")["session"]
     with pytest.raises(Refused, match="100,000 tokens was asked for and 1,024 are the most"):
-        client.call("ask", session, "All?", "", 100_000, False)
+        client.call("ask", session, "All?", "", 100_000, False, True, False)
     with pytest.raises(Refused, match="at least one token"):
-        client.call("ask", session, "All?", "", 0, False)
+        client.call("ask", session, "All?", "", 0, False, True, False)
     with pytest.raises(Refused, match="256 are the most"):
-        client.call("compare", session, "All?", ["none"], 257)
-    assert len(client.call("compare", session, "All?", ["none", "none", "mask"], 2)) == 2
+        client.call("compare", session, "All?", ["none"], 257, True)
+    assert len(client.call("compare", session, "All?", ["none", "none", "mask"], 2, True)) == 2
 
 
 def asked(server, address: str) -> tuple[Client, str]:
@@ -94,7 +94,7 @@ def asked(server, address: str) -> tuple[Client, str]:
 
 def test_who_hangs_up_frees_the_model(server, slow):
     client, session = asked(server, "127.0.0.11")
-    connection = client.listen("ask", client.begin("ask", session, "All?", "", 900, False))
+    connection = client.listen("ask", client.begin("ask", session, "All?", "", 900, False, True, False))
     begun(slow)
     connection.close()
     assert idle_within(slow, 10)
@@ -103,7 +103,7 @@ def test_who_hangs_up_frees_the_model(server, slow):
 def test_who_never_listens_frees_the_model(server, slow, monkeypatch):
     monkeypatch.setattr(clients, "UNHEARD_S", 1.0)
     client, session = asked(server, "127.0.0.12")
-    client.begin("ask", session, "All?", "", 900, False)
+    client.begin("ask", session, "All?", "", 900, False, True, False)
     begun(slow)
     assert idle_within(slow, 5)
 
@@ -127,7 +127,7 @@ def test_an_mcp_client_that_goes_frees_the_model(server, slow):
             loaded = await mcp.call_tool("load", {"text": text(3)})
             session = ast.literal_eval(loaded.content[0].text)["session"]
             call = asyncio.create_task(
-                mcp.call_tool("ask", {"session": session, "question": "All?", "max_tokens": 900})
+                mcp.call_tool("ask", {"session": session, "question": "All?", "max_tokens": 900, "longer": True})
             )
             await asyncio.to_thread(begun, slow)
             call.cancel()
@@ -139,11 +139,11 @@ def test_an_mcp_client_that_goes_frees_the_model(server, slow):
 def test_an_answer_ends_when_its_time_is_over_and_says_so(server, slow, monkeypatch):
     monkeypatch.setattr(jobs, "LONGEST_S", 1.0)
     client, session = asked(server, "127.0.0.13")
-    answer = client.call("ask", session, "All?", "", 900, False)
+    answer = client.call("ask", session, "All?", "", 900, False, True, False)
     assert not answer["finished"]
     assert answer["text"]
     assert "A request may have the model for" in answer["error"]
-    first, *rest = client.call("compare", session, "All?", ["none", "mask", "delete_shift"], 30)
+    first, *rest = client.call("compare", session, "All?", ["none", "mask", "delete_shift"], 30, True)
     assert first["error"] is None
     assert all("may have the model" in other["error"] for other in rest)
 
@@ -216,7 +216,7 @@ def test_questions_and_titles_that_are_far_too_long_are_not_kept(server):
     client = Client(server.port, "127.0.0.31")
     session = client.call("load", text(3), "t" * 9000)
     assert len(session["title"]) == 200
-    for name, more in (("ask", ["", 4, False]), ("compare", [["none"], 4])):
+    for name, more in (("ask", ["", 4, False, False, False]), ("compare", [["none"], 4, False])):
         with pytest.raises(Refused, match="too long"):
             client.call(name, session["session"], "why " * 9000, *more)
     assert "why" not in client.call("export", session["session"], "md")["text"]

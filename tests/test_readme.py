@@ -122,8 +122,11 @@ def check(words: list[str], command: str) -> None:
     program, *arguments = words
     module = arguments[arguments.index("-m") + 1] if "-m" in arguments else ""
     if program == "make":
-        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
-        assert set(arguments) <= set(targets), command
+        makefile = (ROOT / "Makefile").read_text()
+        targets = re.findall(r"^([\w-]+):", makefile, re.M)
+        for argument in arguments:
+            name, given, _ = argument.partition("=")
+            assert f"$({name})" in makefile if given else argument in targets, command
     elif program == "pip":
         assert arguments[0] == "install", command
         assert arguments[-1] == "." or " ".join(arguments[1:]) in (ROOT / "Makefile").read_text(), command
