@@ -6,11 +6,7 @@ xdist's own `--dist loadgroup` does it by a mark, and version 3.8 leaves the mar
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
-    **dict.fromkeys(
-        (f"tests/browser/test_{name}" for name in ("asking", "beside", "doors", "exact", "find", "programs")),
-        "a browser, and the servers of its tests",
-    ),
-    "tests/browser/": "another browser, and the servers of its tests",
+    "tests/browser/": "the browser, and the servers of its tests",
     "tests/test_report.py::test_the_packaged_model": "the packaged model, and the documents that it has prefilled",
     "tests/test_readme.py": "the packaged model, and the documents that it has prefilled",
     "tests/test_samples.py": "the packaged model, and the documents that it has prefilled",

@@ -22,7 +22,7 @@ _WATCH = """() => {
 def test_an_edit_is_approximate_and_then_exact(open_page: Callable[..., Page], viewport, language):
     page = open_page(viewport, "light", language)
     chinese = language == "zh-CN"
-    pick_sample(page, "policy-manual.pdf")
+    pick_sample(page, "research-brief.md")
     page.evaluate(_WATCH)
     page.locator("#edits .tip").click()
     ask(page, QUESTION)
