@@ -244,18 +244,24 @@ def test_a_guessed_encoding_can_be_put_right(page: Page, tmp_path):
     expect(encoding).not_to_be_visible()
 
 
+def reload(page: Page) -> None:
+    """Reload once nothing is under way: the browser would report what breaks off."""
+    page.wait_for_timeout(1500)
+    page.reload()
+
+
 def test_what_was_typed_survives_a_reload_until_it_is_used(page: Page):
     boxes = {name: page.locator(f"#{name} textarea") for name in ("paste", "question")}
     boxes["paste"].fill(TEXT)
-    page.reload()
+    reload(page)
     expect(boxes["paste"]).to_have_value(TEXT)
     paste(page, TEXT)
     boxes["question"].fill(QUESTION)
-    page.reload()
+    reload(page)
     expect(boxes["question"]).to_have_value(QUESTION)
     expect(page.locator(".doc")).to_contain_text("An old rule")
     ask(page, QUESTION)
-    page.reload()
+    reload(page)
     expect(page.locator("#conversation .turn")).to_have_count(1)
     expect(boxes["question"]).to_have_value("")
     expect(boxes["paste"]).to_have_value("")
