@@ -38,22 +38,21 @@ def cards(
         if not workspace.comparisons:
             return {}
         comparison = workspace.comparisons[-1]
-    reference = next((answer for answer in comparison.answers if answer.method == REFERENCE), None)
     judge = Judge(comparison, workspace.session.document.text)
     return {
         "question": comparison.question,
         "edits": len(comparison.edits),
         "coming": list(coming),
         "place": place,
-        "cards": [_card(request, answer, reference, judge) for answer in comparison.answers],
+        "cards": [_card(request, answer, judge) for answer in comparison.answers],
         "growth": growth(workspace, comparison),
     }
 
 
-def _card(request: gr.Request | None, answer: Answer, reference: Answer | None, judge: Judge) -> dict[str, Any]:
+def _card(request: gr.Request | None, answer: Answer, judge: Judge) -> dict[str, Any]:
     if answer.error:
         return {"method": answer.method, "error": explain(request, answer.error)}
-    verdict = judge.verdict(answer)
+    reference, verdict = judge.reference, judge.verdict(answer)
     return {
         "method": answer.method,
         "ran": ran_instead(answer.method, answer.ran),

@@ -112,3 +112,11 @@ def test_a_card_says_whether_the_answer_still_has_what_was_erased(workspace):
     shown = cards(None, workspace, Comparison("q", workspace.edits, 5, [full, kept]))["cards"]
     assert [card["verdict"] for card in shown] == [None, {"key": "v_still", "words": ("30", "coins")}]
     assert shown[1]["faster"] is None  # what erases nothing is praised for nothing
+
+
+def test_words_are_not_marked_where_full_recompute_failed(workspace):
+    """There is nothing that they could differ from."""
+    failed, answered = Answer("full_recompute", "q", error=CacheFull("No room.")), Answer("mask", "q", "14 coins")
+    _, shown = cards(None, workspace, Comparison("q", (), 5, [failed, answered]))["cards"]
+    assert shown["words"] == [("14 coins", False)]
+    assert (shown["faster"], shown["verdict"]) == (None, None)
