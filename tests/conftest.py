@@ -146,14 +146,25 @@ def prefilled(packaged: Backbone) -> Callable[[Document], DocumentSession]:
     return again
 
 
+@pytest.fixture(scope="session")
+def saved_adapters() -> dict[str, dict[str, bytes]]:
+    """The files of adapters that were made, by what tells them apart: PEFT takes its time to make one."""
+    return {}
+
+
 @pytest.fixture
-def save_adapter(tmp_path: Path) -> Callable[..., Path]:
+def save_adapter(tmp_path: Path, saved_adapters: dict[str, dict[str, bytes]]) -> Callable[..., Path]:
     """Save a LoRA adapter, made by PEFT for a model like the given one, and return its folder."""
 
     def save(kind: str = "llama", zero: bool = False, bare: bool = False, **changes: object) -> Path:
-        base = tiny_model(kind, "sdpa", **changes)
-        folder = tmp_path / f"adapter-{kind}-{zero}-{bare}"
-        save_adapter_of(base.model if bare else base, folder, zero)
+        folder, which = tmp_path / f"adapter-{kind}-{zero}-{bare}", repr((kind, zero, bare, sorted(changes.items())))
+        if which not in saved_adapters:
+            base = tiny_model(kind, "sdpa", **changes)
+            save_adapter_of(base.model if bare else base, folder, zero)
+            saved_adapters[which] = {file.name: file.read_bytes() for file in folder.iterdir()}
+        folder.mkdir(exist_ok=True)
+        for name, content in saved_adapters[which].items():
+            (folder / name).write_bytes(content)
         return folder
 
     return save

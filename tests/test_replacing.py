@@ -17,7 +17,18 @@ from kveraser_core.methods.staleness import stale_tokens
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.context import read_context
 from tests.conftest import TEXT
-from tests.methods.states import load_eraser, pairs, plain_model, read_by_transformers, same, seen, select, states
+from tests.methods.states import (
+    load_eraser,
+    load_eraser_for,
+    pairs,
+    peft_model,
+    plain_model,
+    read_by_transformers,
+    same,
+    seen,
+    select,
+    states,
+)
 from tests.poison import ENGINES, model_for
 
 NAMES = [name for name in METHODS if name not in ("kveraser", "mask")]
@@ -147,7 +158,7 @@ def test_looking_ahead_with_a_zero_adapter_is_local_repair(context, edits, save_
 
 def test_repair_recomputes_what_took_most_from_the_old_or_the_new_text(context, save_adapter):
     """Each as if it had been encoded alone, after what the text has before it."""
-    reference = load_eraser(context, save_adapter, lookahead=4)
+    reference = peft_model(context, load_eraser(context, save_adapter, lookahead=4))
     (only,) = edits = longer(context)
     ids, slots = made(context, edits)
     edited = edit("kveraser_lookahead", context, edits)
@@ -178,7 +189,7 @@ def test_tokens_that_repeat_the_new_text_are_stale(context):
 
 @pytest.mark.parametrize("name", [*NAMES, "kveraser_repair:6", "local_repair:6"])
 def test_a_question_attends_to_what_the_view_shows_and_all_is_taken_back(name, context, edits, save_adapter):
-    load_eraser(context, save_adapter, lookahead=9)
+    load_eraser_for(name, context, save_adapter)
     before = states(context.cache)
     edited = edit(name, context, edits)
     expected = asked_of(plain_model(context), context, seen(edited.cache), edited.cache.next_position)
@@ -191,7 +202,7 @@ def test_a_question_attends_to_what_the_view_shows_and_all_is_taken_back(name, c
 
 @pytest.mark.parametrize("name", REPLACING)
 def test_neither_the_old_text_nor_what_slots_held_before_is_read(name, context, edits, save_adapter):
-    load_eraser(context, save_adapter, lookahead=9)
+    load_eraser_for(name, context, save_adapter)
     for layer in context.cache.editable:
         for buffer in layer.buffers():
             buffer[:, :, len(context.ids) :] = torch.nan

@@ -1,6 +1,7 @@
 """A report beside figures that transformers' own modules compute, and its verdicts."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -144,9 +145,11 @@ def test_the_packaged_model_finds_what_was_left_and_what_was_not_erased(packaged
     text = f"{filler * 3}The access code of the map room is 48213. {filler * 3}Director Mara Lindqvist keeps the key."
     session = DocumentSession.load(packaged, Document(text, "a.txt"))
     session.erase(find_text(text, "The access code of the map room is 48213."))
-    left, gone = session.report(method="none"), session.report(method="full_recompute")
-    assert (left.verdict(), gone.verdict()) == ("present", "exact")
+    gone = session.report(method="full_recompute")
+    assert gone.verdict() == "exact"
     assert gone.control is not None
     assert gone.control.found
     recalls = gone.passages[0].recalls
     assert recalls["original"].continued > recalls["exact"].continued + 1
+    unmodified = replace(gone.passages[0], recalls=recalls | {"edited": recalls["original"]})
+    assert replace(gone, passages=(unmodified,)).verdict() == "present"

@@ -56,12 +56,23 @@ def plain_model(context):
 
 
 def load_eraser(context, save_adapter, zero=False, lookahead=None):
-    kind = context.backbone.model.config.model_type
-    folder = save_adapter(kind, zero=zero)
+    """Load a random eraser for the published method, or with `lookahead` for ours; its folder."""
+    folder = save_adapter(context.backbone.model.config.model_type, zero=zero)
     if lookahead:
         (folder / "steering.json").write_text(json.dumps({"method": "kveraser_lookahead", "lookahead": lookahead}))
     context.backbone.load_eraser(folder)
-    return PeftModel.from_pretrained(tiny_model(kind, "sdpa"), folder)
+    return folder
+
+
+def load_eraser_for(name, context, save_adapter):
+    """Load a random eraser for the method of that name, if it needs one."""
+    if wanted := get_method(name).eraser:
+        load_eraser(context, save_adapter, lookahead=None if wanted == "kveraser" else 9)
+
+
+def peft_model(context, folder):
+    """The plain model with the adapter in `folder` on it, by PEFT."""
+    return PeftModel.from_pretrained(plain_model(context), folder)
 
 
 def edit(method, context, spans):
@@ -96,11 +107,6 @@ def ahead(context, spans, lookahead):
         (Span(span.start, span.start + count), Span(span.end, span.end + count))
         for span, count in zip(spans, counts, strict=True)
     ]
-
-
-def eraser_of(name):
-    """The lookahead of the eraser that a method needs."""
-    return None if get_method(name).eraser == "kveraser" else 9
 
 
 def one(context):

@@ -12,9 +12,9 @@ from kveraser_core.model.generation import Sampling, generate
 from tests.methods.states import (
     close,
     edit,
-    eraser_of,
     kept_slots,
     load_eraser,
+    load_eraser_for,
     one,
     plain_model,
     read_by_transformers,
@@ -38,7 +38,7 @@ from tests.methods.states import (
     ],
 )
 def test_where_the_whole_suffix_would_be_recomputed_full_recompute_runs(name, suffix, context, save_adapter):
-    load_eraser(context, save_adapter, lookahead=9)
+    load_eraser_for(name, context, save_adapter)
     before = states(context.cache)
     end = len(context.ids) - suffix
     span = Span(end - 12, end)
@@ -56,7 +56,7 @@ def test_where_the_whole_suffix_would_be_recomputed_full_recompute_runs(name, su
 
 @pytest.mark.parametrize(("name", "suffix"), [("kveraser_lookahead", 10), ("kveraser", 0), ("mask", 0), ("none", 0)])
 def test_a_method_that_recomputes_less_or_moves_nothing_is_itself(name, suffix, context, save_adapter):
-    load_eraser(context, save_adapter, lookahead=None if name == "kveraser" else 9)
+    load_eraser_for(name, context, save_adapter)
     end = len(context.ids) - suffix
     edited = edit(name, context, [Span(end - 12, end)])
     assert edited.method == name
@@ -75,7 +75,7 @@ def test_between_several_spans_the_whole_suffix_may_be_recomputed(context, save_
 
 @pytest.mark.parametrize("name", [*METHODS, "kveraser_repair:6", "local_repair:6"])
 def test_a_question_after_an_edited_cache_attends_to_what_its_view_shows(name, context, spans, save_adapter):
-    load_eraser(context, save_adapter, lookahead=eraser_of(name))
+    load_eraser_for(name, context, save_adapter)
     edited = edit(name, context, spans)
     question = context.prompt.question_ids("What is the toll?")
     held, position = states(edited.cache), edited.cache.next_position
@@ -97,7 +97,7 @@ def test_the_span_shows_in_no_view_of_a_method_that_hides_it(name, context, span
     """States of the span that are nan change nothing; those that are overwritten are not nan any more."""
     if name in ("none", "erratum"):
         pytest.skip("these leave the span in place")
-    load_eraser(context, save_adapter, lookahead=eraser_of(name))
+    load_eraser_for(name, context, save_adapter)
     question = context.prompt.question_ids("What is the toll?")
     for span in spans:
         for layer in context.cache.editable:
@@ -110,7 +110,7 @@ def test_the_span_shows_in_no_view_of_a_method_that_hides_it(name, context, span
 
 @pytest.mark.parametrize("name", [*METHODS, "local_repair:6"])
 def test_a_failing_pass_leaves_the_context_as_it_was(name, context, spans, save_adapter, monkeypatch):
-    load_eraser(context, save_adapter, lookahead=eraser_of(name))
+    load_eraser_for(name, context, save_adapter)
     before, forward, passes = states(context.cache), context.backbone.forward, []
 
     def failing(*arguments):
@@ -131,7 +131,7 @@ def test_a_failing_pass_leaves_the_context_as_it_was(name, context, spans, save_
 @pytest.mark.parametrize("name", [*METHODS, "local_repair:6"])
 def test_a_plans_cost_is_what_it_runs(name, context, spans, save_adapter, monkeypatch):
     """Tokens a step, those with the eraser on, and how many slots the first of each run attends to."""
-    load_eraser(context, save_adapter, lookahead=eraser_of(name))
+    load_eraser_for(name, context, save_adapter)
     plan = make_plan(get_method(name), context.ids, erasures(spans), context.backbone)
     costs = plan.costs(len(context.ids))
     ran, forward = [], context.backbone.forward
@@ -187,7 +187,7 @@ def test_methods_are_listed_once_in_the_registrys_order_and_fewer_tokens_first()
 
 @pytest.mark.parametrize("name", METHODS)
 def test_transformers_own_generate_reads_an_edited_cache_right(name, context, spans, save_adapter):
-    load_eraser(context, save_adapter, lookahead=eraser_of(name))
+    load_eraser_for(name, context, save_adapter)
     edited = edit(name, context, spans)
     question = context.prompt.question_ids("What is the toll?")
     *_, expected = generate(context.backbone, edited.cache, question, Sampling(max_tokens=8))

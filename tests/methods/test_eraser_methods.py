@@ -17,6 +17,7 @@ from tests.methods.states import (
     kept_slots,
     load_eraser,
     one,
+    peft_model,
     read_by_transformers,
     same,
     select,
@@ -59,7 +60,7 @@ def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(
 ):
     """The span's tokens, at their own positions, after what the cache holds before them: steering states included."""
     monkeypatch.setattr("kveraser_core.methods.apply.CHUNK", chunk)
-    reference = load_eraser(context, save_adapter)
+    reference = peft_model(context, load_eraser(context, save_adapter))
     before = states(context.cache)
     edited = edit("kveraser", context, spans)
     after = states(edited.cache)
@@ -78,7 +79,7 @@ def test_kveraser_writes_what_peft_computes_and_touches_nothing_else(
 
 def test_kveraser_repair_writes_what_the_lookahead_does_and_recomputes_scattered_tokens(context, save_adapter):
     """Each as if it had been encoded alone, after what the cache holds before it, but for the gap."""
-    reference = load_eraser(context, save_adapter, lookahead=9)
+    reference = peft_model(context, load_eraser(context, save_adapter, lookahead=9))
     before = states(context.cache)
     (span,) = one(context)
     edited = edit("kveraser_lookahead", context, [span])
@@ -102,7 +103,7 @@ def test_kveraser_repair_writes_what_the_lookahead_does_and_recomputes_scattered
 
 
 def test_the_lookahead_writes_the_first_suffix_tokens_over_the_spans_slots(context, spans, save_adapter):
-    reference = load_eraser(context, save_adapter, lookahead=9)
+    reference = peft_model(context, load_eraser(context, save_adapter, lookahead=9))
     before = states(context.cache)
     edited = edit("kveraser_lookahead", context, spans)
     after = states(edited.cache)

