@@ -128,7 +128,7 @@ def outcome(data):
     "build",
     [
         docx_files.FILES["63 MB of spaces"],
-        lambda: docx_files.body("<w:p/>" * 400_000),
+        lambda: docx_files.body("<w:p/>" * 200_000),
         lambda: text_files.page(f'<p a="{"a" * 9_000_000}">text'),
         lambda: text_files.page("<p>text</p>" * 40_000),
         lambda: pdf_files.one_page(pdf_files.stream(bytes(60_000_000))),

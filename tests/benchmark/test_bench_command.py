@@ -50,6 +50,7 @@ def test_peers_are_chosen_by_name():
 def test_bench_from_the_command_line(model_folder, save_adapter, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "keep_freed_memory", lambda: None)  # or this process kept it to the end
     monkeypatch.setattr("kveraser_core.benchmark.speeds._SECONDS", 0.05)
+    monkeypatch.setattr("kveraser_core.benchmark.speeds._SIDE", 256)
     text, out = tmp_path / "text.txt", tmp_path / "bench"
     text.write_text(prose(5, 300))
     arguments = ["bench", "--text", str(text), "--model", str(model_folder), "--eraser", str(save_adapter())]
