@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.driving import QUESTION, ask, open_panel, paste, pick_sample
+from tests.browser.test_quality import serious
 
 pytestmark = pytest.mark.browser
 _WATCH = """() => {
@@ -36,13 +37,14 @@ def test_an_edit_is_approximate_and_then_exact(open_page: Callable[..., Page], v
     newest = page.locator("#conversation .turn").last
     expect(newest.locator(".figures")).to_have_text(re.compile("^full_recompute"))
     expect(newest.locator(".exactness")).to_have_text("精确" if chinese else "exact")
+    assert serious(page) == []
     page.locator("#edits button", has_text="撤销" if chinese else "Undo").click()
     expect(line).to_have_text("")
 
 
-@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
-def test_a_remembered_conversation_is_a_part_of_the_context(open_page: Callable[..., Page], language):
-    page = open_page(DESKTOP, "light", language)
+@pytest.mark.parametrize(("viewport", "language"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["en", "zh"])
+def test_a_remembered_conversation_is_a_part_of_the_context(open_page: Callable[..., Page], viewport, language):
+    page = open_page(viewport, "light", language)
     paste(page, "The toll is 30 coins.")
     page.locator("#remember input").press("Space")
     ask(page, "What is the toll?")
@@ -59,3 +61,5 @@ def test_a_remembered_conversation_is_a_part_of_the_context(open_page: Callable[
     button.press("Enter")
     expect(page.locator("#edits .quote")).to_have_text("Ferries are free.")
     expect(parts.last.locator("button").last).to_be_disabled()
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
