@@ -42,11 +42,16 @@ def cards(
     return {
         "question": comparison.question,
         "edits": len(comparison.edits),
-        "coming": list(coming),
+        "coming": [{"method": method, "s": _expected_s(workspace, method)} for method in coming],
         "place": place,
         "cards": [_card(request, answer, judge) for answer in comparison.answers],
         "growth": growth(workspace, comparison),
     }
+
+
+def _expected_s(workspace: Workspace, method: str) -> float | None:
+    """How long full recompute takes, by what prefilling the same tokens took; the others take about a second."""
+    return workspace.prefill.of_last(workspace.session.suffix_tokens) if method == REFERENCE else None
 
 
 def _card(request: gr.Request | None, answer: Answer, judge: Judge) -> dict[str, Any]:

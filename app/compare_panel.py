@@ -10,9 +10,10 @@ from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
-from app.work import compare, ordered, question_of, sampling
+from app.work import compare, question_of, sampling
 from app.workspace import Comparison
 from kveraser_core.errors import KVEraserError
+from kveraser_core.sessions.comparison import reference_last
 
 MAX_TOKENS = 96
 _REFRESH_S = 0.1
@@ -25,7 +26,7 @@ class Comparing:
         self.store, self.turns, self.parts = store, turns, parts
 
     def compare(self, key: str | None, question: str, methods: list[str], request: gr.Request) -> Iterator[Update]:
-        """Answer with each method, full recompute first: the question, or the last one asked where it is empty."""
+        """Answer with each method, full recompute last: the question, or the last one asked where it is empty."""
         owner = request.session_hash if request else None
         workspace = self.store.get(key, owner)
         if not question.strip() and workspace.turns:
@@ -35,7 +36,7 @@ class Comparing:
         if not methods:
             raise PageError(say(request, "e_no_methods"))
         comparison = Comparison(question_of(question), workspace.edits)
-        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), ordered(methods)
+        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), reference_last(methods)
 
         def work(job: Job) -> None:
             with self.store.using(key):
@@ -45,10 +46,11 @@ class Comparing:
         seen = None
         try:
             for _ in watched.moments(_REFRESH_S):
-                done, place = len(comparison.answers), watched.job.place
-                if seen != (done, place):
-                    seen = done, place
-                    yield {self.parts.cards: cards(request, workspace, comparison, order[done:], place)}
+                now = tuple(comparison.answers), watched.job.place
+                if seen != now:
+                    seen = now
+                    coming, place = order[len(comparison.answers) :], watched.job.place
+                    yield {self.parts.cards: cards(request, workspace, comparison, coming, place)}
         except KVEraserError:
             yield {self.parts.cards: cards(request, workspace)}
             raise

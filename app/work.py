@@ -18,6 +18,7 @@ from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import Role, Turn
 from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.comparison import reference_last
 from kveraser_core.sessions.memory import document_bytes
 from kveraser_core.sessions.report import ErasureReport
 from kveraser_core.sessions.report_command import report_command
@@ -161,25 +162,28 @@ def remember(job: Job, workspace: Workspace, turn: AskedTurn) -> None:
 
 
 def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
-    """Answer the question of `comparison` with erase `methods`, each once and full recompute first.
+    """Answer the question of `comparison` with erase `methods`, each once and full recompute last.
 
-    Those that the time does not suffice for get an answer that says so. Raises `TooMuchAsked` and
-    `UnreadLanguage`.
+    The others are then measured against it. Those that the time does not suffice for get an answer that says so.
+    Raises `TooMuchAsked` and `UnreadLanguage`.
     """
-    left = ordered(methods)
+    left = reference_last(methods)
     if len(left) > METHODS_AT_ONCE:
         raise TooMuchAsked("e_too_many_methods", n=len(left), most=METHODS_AT_ONCE)
     check_language(workspace.session.backbone, comparison.question)
     with _stoppable(workspace.comparing, job), suppress(Stopped):
         job.take(workspace)
         comparison.edits, comparison.suffix_tokens = workspace.edits, workspace.session.suffix_tokens
-        answers = workspace.session.compare(comparison.question, left, sampling=wanted)
+        answers = workspace.session.stream_compared(comparison.question, left, sampling=wanted)
         try:
             for found in answers:
                 if not comparison.answers:
                     workspace.comparisons.append(comparison)
-                comparison.answers.append(found)
-                left.remove(found.method)
+                if found.method in left:
+                    comparison.answers.append(found)
+                    left.remove(found.method)
+                else:
+                    comparison.measured(found)
                 if job.stopped:
                     return
                 if job.time_is_over:
@@ -214,11 +218,6 @@ def report(
 def time_over() -> TimeOver:
     """What is said where the time of a request was over."""
     return TimeOver("e_time_over", s=round(LONGEST_S))
-
-
-def ordered(methods: Sequence[str]) -> list[str]:
-    """`methods`, each once, full recompute first."""
-    return sorted(dict.fromkeys(methods), key=lambda method: method != REFERENCE)
 
 
 def earlier_turns(workspace: Workspace, question: str) -> list[Turn]:

@@ -205,7 +205,7 @@ class Sequence:
                     session.make_exact(cancelled=lambda: dice.random() < 0.2)
             case "compare":
                 names = ["delete_shift", "none" if replaced else "mask"] + ([] if self.depth else [REFERENCE])
-                for answer in session.compare("Who?", names, sampling=SHORT):
+                for answer in session.stream_compared("Who?", names, sampling=SHORT):
                     self.answered(answer, answer.method)
             case "stop":
                 stream = session.stream("Who?", sampling=SHORT)

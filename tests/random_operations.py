@@ -146,7 +146,7 @@ class Operations:
             case "ask":
                 session.ask("What is the toll?", method, sampling=_SHORT)
             case "compare":
-                for _ in session.compare("Who?", dice.sample(_METHODS, 2), sampling=_SHORT):
+                for _ in session.stream_compared("Who?", dice.sample(_METHODS, 2), sampling=_SHORT):
                     if dice.random() < 0.2:
                         break
             case "cache":

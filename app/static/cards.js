@@ -57,9 +57,10 @@ function draw() {
   make('p', 'said', [then, hint].filter(Boolean).join(' · '), root);
   const cards = make('div', 'cards', undefined, root);
   for (const card of state.cards) drawCard(card, cards);
-  (state.coming || []).forEach((method, at) => {
+  (state.coming || []).forEach(({ method, s }, at) => {
     const box = make('article', 'card coming', undefined, cards);
     make('h3', '', method, box);
+    if (s >= 1) make('p', 'said', say('expected', { s: number(s) }), box);
     if (at) return make('p', 'said', say('comes_later'), box);
     make('p', 'said', state.place ? placeOf(state.place) : say('running', { method }), box).setAttribute('role', 'status');
     button('stop', say('stop'), box, () => trigger('stop'));

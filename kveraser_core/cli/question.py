@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     if options.command == "ask" and len(methods) == 1:
         answers = [_stream(session, options.question, methods[0], sampling, shown=not options.json)]
     else:
-        answers = list(session.compare(options.question, methods, sampling=sampling))
+        answers = session.compare(options.question, methods, sampling=sampling)
     shown = as_json(session, options.question, answers, found)
     evidence = [_evidence(session, answer) for answer in answers] if options.evidence else []
     if options.json:

@@ -1,14 +1,15 @@
 """One question answered by several methods, one after the other, and how close they come to the reference."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from kveraser_core.errors import KVEraserError
+from kveraser_core.methods import REFERENCE
 from kveraser_core.model.backbone import Backbone
-from kveraser_core.model.generation import Generated, Sampling, generate
+from kveraser_core.model.generation import Generated, Sampling, agreement, answer_logits, generate
 from kveraser_core.sessions.active_edit import ActiveEdit
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.questions import fitted
-from kveraser_core.sessions.scores import Scorer
 
 
 def compared(
@@ -21,10 +22,12 @@ def compared(
 ) -> Iterator[Answer]:
     """The answers of the methods called `names`, each from the edit that `applied` makes by it.
 
-    A method that cannot be used gives an `Answer` with its `error`.
+    Full recompute takes by far the longest and comes last. After it the others come again, measured against it along
+    its answer: for that their edits are made once more. A method that cannot be used gives an `Answer` with its
+    `error`.
     """
-    scorer = Scorer(backbone, prompt_ids)
-    for name in names:
+    answers = dict[str, Answer]()
+    for name in reference_last(names):
         try:
             active = applied(name)
         except KVEraserError as error:
@@ -33,4 +36,20 @@ def compared(
         cache = active.edited.cache
         *_, generated = generate(backbone, cache, prompt_ids, fitted(sampling, cache, len(prompt_ids)))
         assert isinstance(generated, Generated)
-        yield active.answer(question, generated, False, *scorer.score(name, cache, generated.token_ids))
+        answers[name] = active.answer(question, generated)
+        if name == REFERENCE:
+            expected = answer_logits(backbone, cache, prompt_ids, generated.token_ids)
+            answers[name] = replace(answers[name], agreement=1.0, kl=0.0)
+        yield answers[name]
+    reference = answers.pop(REFERENCE, None)
+    if reference is None:
+        return
+    for answer in answers.values():
+        logits = answer_logits(backbone, applied(answer.method).edited.cache, prompt_ids, reference.token_ids)
+        agreed, kl = agreement(expected, logits)
+        yield replace(answer, agreement=agreed, kl=kl)
+
+
+def reference_last(names: Sequence[str]) -> list[str]:
+    """`names`, each once, full recompute last."""
+    return sorted(dict.fromkeys(names), key=lambda name: name == REFERENCE)

@@ -231,13 +231,27 @@ class DocumentSession(EditedContext):
         methods: Sequence[str] | None = None,
         history: Sequence[Turn] = (),
         sampling: Sampling | None = None,
-    ) -> Iterator[Answer]:
+    ) -> list[Answer]:
         """Answer `question` with several methods, by default all that can be used, each from the original cache.
 
-        `full_recompute`, where it is among them, comes first and the others are measured against it. A
-        method that cannot be used gives an `Answer` with its `error`.
+        `full_recompute`, where it is among them, comes last, and the others are measured against it. A method that
+        cannot be used gives an `Answer` with its `error`.
         """
-        names = sorted(methods or usable(self.backbone), key=lambda name: name != REFERENCE)
+        return list({one.method: one for one in self.stream_compared(question, methods, history, sampling)}.values())
+
+    def stream_compared(
+        self,
+        question: str,
+        methods: Sequence[str] | None = None,
+        history: Sequence[Turn] = (),
+        sampling: Sampling | None = None,
+    ) -> Iterator[Answer]:
+        """`compare`, each answer as soon as it is there.
+
+        Once `full_recompute` has answered, the others come again, measured against it. The session is held until the
+        iterator ends or is closed.
+        """
+        names = methods or usable(self.backbone)
         for name in names:
             get_method(name)
         with self._lock.held():

@@ -41,8 +41,8 @@ def test_a_client_loads_erases_asks_compares_and_exports(server: Server, tmp_pat
     compared = client.predict(
         session=session, question=QUESTION, methods=["none", "full_recompute"], api_name="/compare"
     )
-    assert [card["method"] for card in compared] == ["full_recompute", "none"]
-    assert compared[0]["agreement"] == 1
+    assert [card["method"] for card in compared] == ["none", "full_recompute"]
+    assert compared[1]["agreement"] == 1
     assert compared[0]["text"] != compared[1]["text"]
     exported = json.loads(client.predict(session=session, form="json", api_name="/export")["text"])
     assert [record["kind"] for record in exported["answers"]] == ["ask", "ask", "compare", "compare"]

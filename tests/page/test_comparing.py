@@ -120,3 +120,22 @@ def test_words_are_not_marked_where_full_recompute_failed(workspace):
     _, shown = cards(None, workspace, Comparison("q", (), 5, [failed, answered]))["cards"]
     assert shown["words"] == [("14 coins", False)]
     assert (shown["faster"], shown["verdict"]) == (None, None)
+
+
+def test_full_recompute_comes_last_with_the_time_to_expect_and_then_words_are_marked(workspace, sessions, key):
+    workspace.session.erase([Span(0, 21)], "mask")
+    workspace.prefill.points = [(len(workspace.session.kept_ids) + 100, 8.0)]
+    with gr.Blocks():
+        parts = lay_out(workspace.session.backbone)
+    comparing = Comparing(sessions, Turns(), parts)
+    methods = ["full_recompute", "none", "mask"]
+    seen = [update[parts.cards] for update in comparing.compare(key, "How much?", methods, None)]
+    first = seen[0]
+    assert [coming["method"] for coming in first["coming"]] == ["none", "mask", "full_recompute"]
+    assert [coming["s"] is None for coming in first["coming"]] == [True, True, False]
+    assert 0 < first["coming"][-1]["s"] < 8
+    last = seen[-1]
+    assert [card["method"] for card in last["cards"]] == ["none", "mask", "full_recompute"]
+    assert all(card["agreement"] is not None for card in last["cards"])
+    early = [state for state in seen if state and len(state["cards"]) in (1, 2)]
+    assert all(card["agreement"] is None and card["verdict"] is None for state in early for card in state["cards"])
