@@ -20,6 +20,7 @@ from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.errors import KVEraserError
 
 _QUOTED = 160
+_AT_ONCE = 100
 _REFRESH_S = 0.25
 
 
@@ -31,13 +32,13 @@ class Erasing:
         self._searches = Turns()  # beside the model
 
     def erase(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
-        """Erase the selected span."""
+        """Erase the selected span, or several at once."""
 
         def change(workspace: Workspace) -> Update:
-            session, span = workspace.session, _selected(workspace, event)
-            (rounded,) = session.round_out([span])
-            seconds = session.erase([span])
-            return self._shown(workspace, "said_erased", **_figures(workspace, seconds, rounded.tokens))
+            session, spans = workspace.session, _all_selected(workspace, event)
+            tokens = sum(rounded.tokens for rounded in session.round_out(spans))
+            seconds = session.erase(spans)
+            return self._shown(workspace, "said_erased", **_figures(workspace, seconds, tokens))
 
         yield from self._change(key, request, change)
 
@@ -207,6 +208,19 @@ def _figures(workspace: Workspace, seconds: float, tokens: int) -> dict[str, Any
 
 def _selected(workspace: Workspace, event: gr.EventData) -> Span:
     """The span that `event` is about. Raises `SpanError`."""
-    data = event._data or {}
+    return _span(workspace, event._data)
+
+
+def _all_selected(workspace: Workspace, event: gr.EventData) -> list[Span]:
+    """The spans that `event` is about: those that it has under `all`, or else its own. Raises `SpanError`."""
+    data = event._data if isinstance(event._data, dict) else {}
+    spans = data.get("all", [data])
+    if not isinstance(spans, list) or not 0 < len(spans) <= _AT_ONCE:
+        raise SpanError("The selection was not understood: select the passage again.")
+    return [_span(workspace, span) for span in spans]
+
+
+def _span(workspace: Workspace, data: object) -> Span:
+    given = data if isinstance(data, dict) else {}
     text = workspace.session.document.text
-    return from_browser(text, data.get("start"), data.get("end"), data.get("text"))
+    return from_browser(text, given.get("start"), given.get("end"), given.get("text"))

@@ -26,7 +26,7 @@ class EditList(Widget):
     Events `undo`, `redo`, `restoreall`, `restore`, `erase`, `report`, and `takereport` with the `form` to take away.
     """
 
-    scripts = ("reporting", "edits", "keys")
+    scripts = ("reporting", "related", "edits", "keys")
 
 
 class Exactness(Widget):

@@ -9,21 +9,6 @@ function passage(kind, item, parent) {
   return make('span', 'actions', undefined, row);
 }
 
-// Never cut short: the word that differs may come last.
-function similar(item, parent) {
-  const row = make('li', 'row found', undefined, parent);
-  const quote = make('span', 'quote', undefined, row);
-  for (const [piece, differs] of item.pieces) make(differs ? 'mark' : 'span', '', flat(piece), quote);
-  if (item.missing.length) {
-    const missing = make('small', 'missing', `${say('missing')} `, row);
-    item.missing.forEach((words, at) => {
-      if (at) missing.append(' · ');
-      make('span', '', words, missing);
-    });
-  }
-  return make('span', 'actions', undefined, row);
-}
-
 const short = (text) => (text.length > 200 ? `${text.slice(0, 199)}…` : text);
 
 const flat = (text) => text.replace(/\s+/g, ' ');
@@ -74,15 +59,7 @@ function draw() {
   }
   if (state.report) drawReport(state.report, root);
   if (!looking && !state.similar) return;
+  if (!looking) return drawRelated(state.similar, root);
   make('h3', '', say('similar_title'), root);
-  if (looking) return (line = make('p', 'said', progress, root));
-  if (!state.similar.length) return make('p', 'said', say('no_similar'), root);
-  if (state.similar.some((found) => found.pieces.some(([, differs]) => differs))) make('p', 'said', say('differ_hint'), root);
-  const list = make('ul', '', undefined, root);
-  for (const found of state.similar) {
-    const actions = similar(found, list);
-    make('small', '', found.literal ? say('repeat') : say('alike', { percent: number(100 * found.score) }), actions);
-    button('', say('show'), actions, () => showPassage(found.start, found.end));
-    button('', say('erase_too'), actions, () => trigger('erase', where(found)));
-  }
+  line = make('p', 'said', progress, root);
 }

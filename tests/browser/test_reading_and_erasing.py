@@ -161,6 +161,17 @@ def test_similar_passages_are_offered_shown_and_erased_too(page: Page):
     until(lambda: painted(page).count("14 silver coins") == 2)
 
 
+def test_all_repeats_are_erased_at_once_and_taken_back_at_once(page: Page):
+    repeated = "The toll is 14 silver coins for every mast."
+    paste(page, "\n\n".join([repeated, f"By the way: {repeated}", THIRD, f"Once more: {repeated}"]))
+    erase(page, "The toll is 14", "for every mast.")
+    page.locator("#edits").get_by_role("button", name="Erase all 2").click()
+    expect(page.locator("#edits .edit")).to_have_count(3)
+    until(lambda: painted(page).count("14 silver coins") == 3)
+    page.locator("#edits").get_by_role("button", name="Undo").click()
+    expect(page.locator("#edits .edit")).to_have_count(1)
+
+
 def test_a_passage_that_contradicts_is_marked_where_it_differs(page: Page):
     erased = "The refund period in every shop is 14 days."
     other = "The refund period in every shop is <b>30</b> days."
@@ -174,8 +185,13 @@ def test_a_passage_that_contradicts_is_marked_where_it_differs(page: Page):
     assert found.locator(".quote").text_content() == other
     expect(found.locator("b")).to_have_count(0)
     assert found.locator(".missing span").all_text_contents() == ["14"]
+    button = found.get_by_role("button").last
+    button.press("Enter")
+    expect(button).to_have_text("It says something else: erase it?")
     expect(page.locator("#edits .edit")).to_have_count(1)
     assert painted(page) == erased
+    button.press("Enter")
+    expect(page.locator("#edits .edit")).to_have_count(2)
 
 
 def test_a_search_says_how_far_it_is(page: Page):

@@ -5,6 +5,7 @@ import threading
 import gradio as gr
 import pytest
 
+from app.document_view import span_data
 from app.erase_panel import Erasing
 from app.jobs import Stopped
 from app.page import Page
@@ -96,3 +97,21 @@ def test_programs_are_told_which_words_differ(api, workspace, key, monkeypatch):
     with pytest.raises(SpanError):
         api.similar(key, "No such words.")
     assert api.similar(key) == []
+
+
+def test_several_passages_are_erased_in_one_change_or_none_is(llama, sessions, workspace, key):
+    erasing = Erasing(sessions, Turns(), Page(llama, sessions).parts)
+    text = workspace.session.document.text
+    spans = [span_data(text, Span(0, 10)), span_data(text, Span(30, 40))]
+
+    def erase(data):
+        return list(erasing.erase(key, None, gr.EventData(None, data)))
+
+    for lie in ([], "all", None, [*spans, {}], [*spans, "x"], [spans[0]] * 101, [*spans, spans[0] | {"text": "lie"}]):
+        with pytest.raises(SpanError, match="again"):
+            erase({"all": lie})
+    assert workspace.edits == ()
+    erase({"all": spans})
+    assert len(workspace.edits) == 2
+    workspace.session.undo()
+    assert workspace.edits == ()
