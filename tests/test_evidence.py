@@ -37,6 +37,8 @@ def test_what_is_erased_is_no_evidence_not_even_in_part(finder):
 def test_words_that_stand_nowhere_are_named_and_so_is_what_only_erased_text_says(finder):
     assert finder.find(QUESTION, "The toll is 12 weeks.").absent == ("12", "weeks")
     assert finder.find(QUESTION, "The Toll is thirty coins, at the quay").absent == ()
+    said = "According to the document, the answer is: they would have paid thirty coins."
+    assert finder.find(QUESTION, said).absent == ()
     at = TEXT.index("fourteen")
     assert finder.find("What was the toll?", "fourteen coins", [Span(at, at + 8)]).absent == ("fourteen",)
 

@@ -82,6 +82,16 @@ def test_rows_of_a_table_keep_their_cells():
     assert document.warnings == ()
 
 
+def test_high_rows_of_a_table_stay_together_and_apart_from_the_text():
+    rows = [("Oak door", "450"), ("Flat file", "31"), ("Chair", "99")]
+    prose = [(72, 752, PARAGRAPH[1]), (72, 736, PARAGRAPH[3])]
+    shown = [(x, 700 - 26 * at, cell) for at, row in enumerate(rows) for x, cell in zip((72, 250), row, strict=True)]
+    below = [(72, 610, PARAGRAPH[1]), (72, 594, PARAGRAPH[3])]
+    found = File(text(*prose, *shown, *below)).read().text.split("\n\n")
+    assert found[1] == "Oak door\t450\nFlat file\t31\nChair\t99"
+    assert len(found) == 3
+
+
 LEFT = ["The left column is about", "apples, which are grown in", "Larkmoor since 1911."]
 
 RIGHT = ["The right column is about", "trains, which are run from", "Westbury since 1954."]

@@ -14,14 +14,16 @@ from kveraser_core.documents.pdf.lines import Line
 _SAME_SIZE = 0.08
 _USUAL_LEADING = 1.2
 _APART = 1.15
+_ROWS_APART = 2.5
 _PARAGRAPH_GAP = 1.4
 _INDENT = 0.8
 _PART = 6
 _FULL = 10
 _NEAR = 8
 """How far sizes in a paragraph differ; the leading where no other is seen, in font sizes; how many usual leadings are
-shown as a blank line, and end a paragraph; what is an indent, and the least width of a line that goes on in a small
-letter, and of a full one, in font sizes; how many lines around one tell where its margin is."""
+shown as a blank line, how many between rows of a table, and how many end a paragraph; what is an indent, and the
+least width of a line that goes on in a small letter, and of a full one, in font sizes; how many lines around one tell
+where its margin is."""
 _ITEM = re.compile(r"([•▪◦‣·–—*➢✓-]|\(?(\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s")
 _ENDS = re.compile(r"[.!?:;。！？：；][\"'”’»)\]]*$")
 _HYPHEN = re.compile(r"([^\W\d_]+)([-\u2010\u00ad])$")
@@ -46,8 +48,9 @@ def paragraphs(lines: Sequence[Line], words: set[str]) -> str:
     parts, first = [lines[0].text], lines[0]
     for at, (before, line) in enumerate(pairwise(lines), 1):
         if _ends(before, line, leading, _margin(lines, at - 1), first):
-            apart = not 0 < before.base - line.base < _APART * leading or not _same_size(before, line)
-            parts += ["\n\n" if apart else "\n", line.text]
+            rows = len(before.cells) > 1 and len(line.cells) > 1
+            near = 0 < before.base - line.base < (_ROWS_APART if rows else _APART) * leading
+            parts += ["\n" if near and _same_size(before, line) else "\n\n", line.text]
             first = line
         else:
             parts[-1], joint = _joint(parts[-1], line.text, words)

@@ -27,6 +27,16 @@ _CANDIDATES = 24
 _OF_ANSWER = 0.5
 """What a word shared with the answer counts beside one shared with the question: the answer may be wrong."""
 
+_FORM = frozenset(
+    """
+    a an the this that these those it its he she they their there which who what when where and or but not no yes of
+    in on at to for from by with as is are was were be been has have had do does did can may must shall will would
+    according answer answers based context document describes mentions mentioned passage provided question says said
+    stated states text
+    """.split()  # noqa: SIM905
+)
+"""Words of which an answer is built, whatever it says: that they stand nowhere in the document tells nothing."""
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -84,7 +94,7 @@ class EvidenceFinder:
         ]
         known = Counter(word for _, words in kept for word in words)
         asked, said = set(words_of(question)), words_of(answer)
-        absent = tuple(dict.fromkeys(word for word in said if word not in known and word not in asked))
+        absent = tuple(dict.fromkeys(word for word in said if word not in known and word not in asked | _FORM))
         weights = {word: math.log((len(kept) + 1) / (known[word] + 0.5)) for word in asked | set(said)}
 
         def overlap(words: Set[str], wanted: Set[str]) -> float:
