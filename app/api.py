@@ -127,18 +127,19 @@ class Api(DocumentEndpoints, EditEndpoints):
             compare(job, workspace, comparison, methods or usable(self.backbone), wanted)
         return [as_answer(answer) for answer in comparison.answers]
 
-    def export(self, session: str, form: str = "json") -> dict[str, str]:
+    def export(self, session: str, form: str = "json", erased_text: bool = False) -> dict[str, str]:
         """Everything that was asked and compared.
 
         Args:
             session: the id that load gave
-            form: md, csv or json
+            form: md, html, csv or json
+            erased_text: also what the erased passages said
         Returns:
             the text of the file, and its MIME type
         """
         if form not in FORMATS:
             raise PageError(f"There is no format {form}: use one of {', '.join(FORMATS)}.")
-        return {"text": exported(self.store.get(session), form), "mime": FORMATS[form]}
+        return {"text": exported(self.store.get(session), form, erased_text), "mime": FORMATS[form]}
 
     def about(self) -> dict[str, Any]:
         """What answers here: the model, and what runs it on which device.

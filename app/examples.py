@@ -25,4 +25,5 @@ EXAMPLES: dict[str, Any] = {
     "longer": False,
     "evidence": True,
     "form": "md",
+    "erased_text": False,
 }

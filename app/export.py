@@ -1,10 +1,14 @@
-"""Taking away what was asked and compared: as Markdown, CSV or JSON."""
+"""Taking away what was asked and compared: as Markdown, HTML, CSV or JSON.
+
+What the erased passages said is left out unless it is asked for: who erased it may not want to send it on.
+"""
 
 import csv
 import io
 import json
 from typing import Any
 
+from app.export_html import figures_of, page_of, said_of
 from app.texts import WORDS, ran_instead
 from app.workspace import Workspace
 from kveraser_core.sessions.answers import Answer
@@ -14,45 +18,56 @@ _FIGURES = (
     "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_tokens_per_s",
     "agreement", "kl", "extra_bytes",
 )  # fmt: skip
-_SAID = {
-    "erase_s": "erased in {:.3f} s",
-    "ttft_s": "first token after {:.3f} s",
-    "decode_tokens_per_s": "{:.1f} tokens/s",
-    "agreement": "{:.0%} of the tokens agree with full recompute",
-    "kl": "KL {:.4f} nats a token",
-    "extra_mb": "{:.1f} MB besides the cache",
-}
-"""How the figures are said to people."""
-FORMATS = {"md": "text/markdown", "csv": "text/csv", "json": "application/json"}
+FORMATS = {"md": "text/markdown", "html": "text/html", "csv": "text/csv", "json": "application/json"}
 
 
-def exported(workspace: Workspace, form: str) -> str:
-    """Everything asked and compared in `workspace`, as `md`, `csv` or `json`."""
-    return {"md": _markdown, "csv": _csv, "json": _json}[form](workspace)
+def exported(workspace: Workspace, form: str, erased_text: bool = False) -> str:
+    """Everything asked and compared in `workspace`, as `md`, `html`, `csv` or `json`."""
+    document, model = workspace.session.document.title, workspace.session.backbone.name
+    groups = _groups(workspace, erased_text)
+    answers = [record for group in groups for record in group]
+    match form:
+        case "md":
+            return _markdown(document, model, answers)
+        case "html":
+            return page_of(document, model, groups)
+        case "csv":
+            return _csv(answers)
+    return json.dumps({"document": document, "model": model, "answers": answers}, ensure_ascii=False, indent=2) + "\n"
 
 
-def records(workspace: Workspace) -> list[dict[str, Any]]:
-    """One record an answer: where it comes from, what was edited then, the answer and its figures.
+def _groups(workspace: Workspace, erased_text: bool) -> list[list[dict[str, Any]]]:
+    """For each question asked or compared, one record an answer: what was edited then, the answer and its figures.
 
     `ran` is the erase method that really ran, `None` where that is not known.
     """
     asked = [
-        _record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer) for turn in workspace.turns
+        [_record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer, erased_text)]
+        for turn in workspace.turns
     ]
     compared = [
-        _record("compare", comparison.question, answer.method, comparison.edits, answer.text, answer)
-        for comparison in workspace.comparisons
-        for answer in comparison.answers
+        [
+            _record("compare", one.question, answer.method, one.edits, answer.text, answer, erased_text)
+            for answer in one.answers
+        ]
+        for one in workspace.comparisons
     ]
     return asked + compared
 
 
 def _record(
-    kind: str, question: str, method: str, edits: tuple[EditedSpan, ...], said: str, answer: Answer | None
+    kind: str,
+    question: str,
+    method: str,
+    edits: tuple[EditedSpan, ...],
+    said: str,
+    answer: Answer | None,
+    erased_text: bool,
 ) -> dict[str, Any]:
     figures = {name: getattr(answer, name) if answer else None for name in _FIGURES}
     erased = [
-        {"start": edit.characters.start, "end": edit.characters.end, "text": edit.text, "new_text": edit.new_text}
+        {"start": edit.characters.start, "end": edit.characters.end, "text": edit.text if erased_text else None}
+        | {"new_text": edit.new_text}
         for edit in edits
     ]
     error = answer.failure if answer else None
@@ -67,18 +82,12 @@ def _record(
     } | figures
 
 
-def _json(workspace: Workspace) -> str:
-    document = workspace.session.document
-    whole = {"document": document.title, "model": workspace.session.backbone.name, "answers": records(workspace)}
-    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
-
-
-def _csv(workspace: Workspace) -> str:
+def _csv(answers: list[dict[str, Any]]) -> str:
     file = io.StringIO()
     names = ["kind", "question", "method", "ran", "erased", "answer", "error", *_FIGURES]
     writer = csv.DictWriter(file, names)
     writer.writeheader()
-    for record in records(workspace):
+    for record in answers:
         erased = " | ".join(f"{span['start']}:{span['end']}" for span in record["erased"])
         writer.writerow({name: _cell(value) for name, value in (record | {"erased": erased}).items()})
     return file.getvalue()
@@ -89,24 +98,16 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def _markdown(workspace: Workspace) -> str:
-    lines = [f"# {_plain(workspace.session.document.title)}", "", f"Model: {workspace.session.backbone.name}", ""]
-    for record in records(workspace):
-        extra = record["extra_bytes"]
-        record["extra_mb"] = None if extra is None else extra / 2**20
+def _markdown(document: str, model: str, answers: list[dict[str, Any]]) -> str:
+    lines = [f"# {_plain(document)}", "", f"Model: {model}", ""]
+    for record in answers:
         lines += [f"## {_plain(record['question'])}", "", f"`{record['method']}` ({record['kind']})", ""]
         if instead := ran_instead(record["method"], record["ran"]):
             lines += [WORDS["en"][instead], ""]
-        lines += [f"- {_said(edit)}" for edit in record["erased"]]
+        lines += [f"- {_plain(said_of(edit))}" for edit in record["erased"]]
         lines += ["", *(f"    {line}" for line in (record["answer"] or record["error"] or "").splitlines()), ""]
-        figures = [said.format(record[name]) for name, said in _SAID.items() if record[name] is not None]
-        lines += [", ".join(figures), ""]
+        lines += [figures_of(record), ""]
     return "\n".join(lines)
-
-
-def _said(edit: dict[str, Any]) -> str:
-    replaced = f"replaced: {_plain(edit['text'])} → {_plain(edit['new_text'])}"
-    return replaced if edit["new_text"] else f"erased: {_plain(edit['text'])}"
 
 
 def _plain(text: str) -> str:

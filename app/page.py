@@ -149,10 +149,12 @@ class Page:
 
     def _take(self, key: str | None, request: gr.Request, event: gr.EventData) -> Update:
         workspace = self.store.get(key)
-        form = str((event._data or {}).get("form", ""))
+        data = event._data if isinstance(event._data, dict) else {}
+        form, erased_text = str(data.get("form", "")), data.get("erased_text") is True
         if form not in FORMATS or not (workspace.turns or workspace.comparisons):
             raise PageError(say(request, "e_nothing"))
-        file = {"name": f"kveraser.{form}", "mime": FORMATS[form], "text": exported(workspace, form)}
+        text = exported(workspace, form, erased_text)
+        file = {"name": f"kveraser.{form}", "mime": FORMATS[form], "text": text}
         return {self.parts.taken: file}
 
 

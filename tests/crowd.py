@@ -168,7 +168,7 @@ def misbehave(client: Client, stop: threading.Event, tally: Counter[str], seed: 
             "compare", session(), "All?", ["none", "mask", "erratum"], 256, True
         ),
         "send half a request": lambda: client.connect().connect(),
-        "flood": lambda: [client.begin("export", session(), "json") for _ in range(50)],
+        "flood": lambda: [client.begin("export", session(), "json", False) for _ in range(50)],
     }
     while not stop.is_set():
         name = choose.choice(list(deeds))

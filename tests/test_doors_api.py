@@ -201,7 +201,7 @@ def test_defaults_are_filled_in(served: Served, examples):
     well, answer = served.call("ask", session, "What is the toll?", None, 2, None, None, None)
     assert well, answer
     assert answer["method"] == "local_repair"
-    assert served.call("export", session, None)[1]["mime"] == "application/json"
+    assert served.call("export", session, None, False)[1]["mime"] == "application/json"
     assert served.tool("export", {"session": session})[0]
     client = served.client()
     assert client.predict(session=session, api_name="/undo")["undone"] is False
@@ -220,7 +220,7 @@ def test_errors_are_plain_text_and_true(served: Served, examples):
         ),
         ("ask", {"session": "guessed", "question": "x"}, ["no longer in memory"]),
         ("compare", {"session": session, "question": "x", "methods": ["it's"]}, ["it's"]),
-        ("export", {"session": session, "form": "pdf"}, ["pdf", "md, csv, json"]),
+        ("export", {"session": session, "form": "pdf"}, ["pdf", "md, html, csv, json"]),
     ):
         well, said = served.tool(name, arguments)
         assert not well

@@ -177,7 +177,7 @@ def test_a_file_in_another_field_is_refused(served: Served, secret: Path, nested
     given = nested(file_data(str(secret)))
     assert not served.call("load", given, "title")[0]
     assert not served.call("load", "text", given)[0]
-    assert not served.call("export", given, "json")[0]
+    assert not served.call("export", given, "json", False)[0]
     assert not served.tool("load", {"text": given})[0]
     for number, event in served.blocks.fns.items():
         if event.api_visibility == "private" and event.inputs and event.fn:

@@ -219,4 +219,4 @@ def test_questions_and_titles_that_are_far_too_long_are_not_kept(server):
     for name, more in (("ask", ["", 4, False, False, False]), ("compare", [["none"], 4, False])):
         with pytest.raises(Refused, match="too long"):
             client.call(name, session["session"], "why " * 9000, *more)
-    assert "why" not in client.call("export", session["session"], "md")["text"]
+    assert "why" not in client.call("export", session["session"], "md", False)["text"]

@@ -37,13 +37,21 @@ function drawCard(card, cards) {
   figure(list, 'extra', `${number(card.extra_mb, 1)} MB`);
 }
 
+let erasedToo = false;
+
 function drawHead() {
   const head = make('div', 'head', undefined, root);
   make('h2', '', say('comparison'), head);
   const actions = make('span', 'actions', undefined, head);
+  const whole = make('label', '', undefined, actions);
+  const box = make('input', '', undefined, whole);
+  box.type = 'checkbox';
+  box.checked = erasedToo;
+  box.addEventListener('change', () => (erasedToo = box.checked));
+  whole.append(` ${say('with_erased')}`);
   make('small', '', say('take_away'), actions);
-  for (const form of ['md', 'csv', 'json'])
-    button(`take-${form}`, say(`download_${form}`), actions, () => trigger('take', { form }));
+  for (const form of ['md', 'html', 'csv', 'json'])
+    button(`take-${form}`, say(`download_${form}`), actions, () => trigger('take', { form, erased_text: erasedToo }));
 }
 
 function draw() {

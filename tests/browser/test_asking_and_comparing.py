@@ -171,6 +171,8 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
         download.value.save_as(target)
         return target.read_text(encoding="utf-8")
 
+    assert json.loads(taken("json"))["answers"][0]["erased"][0]["text"] is None
+    page.locator("#cards").get_by_label("with the erased text").check()
     answers = json.loads(taken("json"))["answers"]
     assert {answer["method"] for answer in answers} == {
         "none",

@@ -38,7 +38,7 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
         Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error=CacheFull("No room."))])
     ]
 
-    whole = json.loads(exported(workspace, "json"))
+    whole = json.loads(exported(workspace, "json", erased_text=True))
     assert whole["document"] == "harbour.txt"
     asked, compared, failed = whole["answers"]
     (erased,) = asked["erased"]
@@ -55,6 +55,32 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     assert "## How \\<b\\>much\\</b\\>?" in lines
     assert "    # not a heading" in lines
     assert "erased in 0.500 s, first token after 0.500 s, KL 0.2500 nats a token, 0.0 MB besides the cache" in lines
+
+
+@pytest.mark.parametrize("form", ["md", "html", "csv", "json"])
+def test_what_was_erased_is_taken_away_only_if_that_is_asked(workspace, form):
+    text = workspace.session.document.text
+    workspace.session.replace([Span(12, 20)], " forty ", "mask")
+    (edit,) = workspace.edits
+    workspace.turns += [AskedTurn("How much?", "mask", workspace.edits, "Ten.", Answer("mask", "How much?", "Ten."))]
+    assert edit.text in text
+    assert edit.text not in exported(workspace, form)
+    if form != "csv":  # which has the places alone
+        assert edit.text in exported(workspace, form, erased_text=True)
+
+
+def test_a_page_of_what_was_asked_is_text_and_has_the_figures(workspace):
+    workspace.session.mark([Span(12, 20)])
+    said = "<script>alert(1)</script> & <b>bold</b>"
+    answers = [Answer("none", "q", said, question_prefill_s=0.5), Answer("full_recompute", "q", "Ten.", erase_s=8.0)]
+    workspace.comparisons += [Comparison("<i>Why?</i>", workspace.edits, 5, answers)]
+    page = exported(workspace, "html")
+    assert "<h2>&lt;i&gt;Why?&lt;/i&gt;</h2>" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;b&gt;bold&lt;/b&gt;" in page
+    assert not any(markup in page for markup in ("<script", "<b>", "src=", "href="))
+    assert "erased in 8.000 s, first token after 8.000 s" in page
+    assert "width: 6.2%" in page
+    assert "erased: characters " in page
 
 
 def test_the_charts_have_this_sessions_own_figures(workspace):
