@@ -96,7 +96,7 @@ function paint() {
   if (!highlights) for (const { block } of blocks) block.replaceChildren(block.textContent);
   erased().forEach(newText);
   highlight('erased', erased());
-  highlight('pending', []);
+  if (!props.value?.reading) eraseMarked();
   highlight('found', hits);
   erased().forEach(restoreButton);
   if (!highlights)
@@ -164,8 +164,8 @@ function goTo(from, to) {
 }
 
 function draw() {
-  getSelection().removeAllRanges();
   if (props.doc !== drawn) {
+    getSelection().removeAllRanges();
     const place = drawn && props.doc.startsWith(drawn) ? host.scrollTop : 0; // it may only have grown
     drawn = props.doc;
     drawText();

@@ -5,10 +5,10 @@ const bar = make('div', 'bar', undefined, frame);
 bar.setAttribute('role', 'toolbar');
 bar.setAttribute('aria-label', say('actions'));
 bar.hidden = true;
-button('primary', say('erase'), bar, () => act('erase'));
-button('', say('replace'), bar, () => startReplacing());
+const first = button('primary', say('erase'), bar, () => act('erase'));
+const others = [button('', say('replace'), bar, () => startReplacing())];
 for (const [name, event] of [['similar', 'similar'], ['ask_about', 'askabout']])
-  button('', say(name), bar, () => act(event));
+  others.push(button('', say(name), bar, () => act(event)));
 
 function offset(node, at) {
   for (const { block, start, end } of blocks) {
@@ -36,9 +36,10 @@ function readSelection() {
       if (end > start) selection = { start, end, text: props.doc.slice(start, end) };
     }
   }
-  if (props.value?.reading) selection = null; // it can be read, and not yet be edited
   bar.hidden = !selection;
   if (!selection) return;
+  first.textContent = props.value?.reading ? markingText() : say('erase');
+  for (const other of others) other.hidden = Boolean(props.value?.reading);
   const box = frame.getBoundingClientRect();
   const rects = chosen.getRangeAt(0).getClientRects();
   const last = rects[rects.length - 1] || host.getBoundingClientRect();
@@ -49,8 +50,9 @@ function readSelection() {
 
 function act(event) {
   if (!selection) return;
-  trigger(event, selection);
-  if (event === 'erase') highlight('pending', [[selection.start, selection.end]]);
+  if (props.value?.reading) mark();
+  else trigger(event, selection);
+  if (event === 'erase' && !props.value?.reading) highlight('pending', [[selection.start, selection.end]]);
   getSelection().removeAllRanges();
   readSelection();
 }

@@ -71,9 +71,9 @@ def erase(page: Page, first: str, last: str) -> None:
     expect(page.locator("#edits .said").first).not_to_have_text(before or "")
 
 
-def painted(page: Page) -> str:
-    """The text that is shown as erased."""
-    pieces = page.evaluate("[...(CSS.highlights.get('erased') || [])].map(range => range.toString())")
+def painted(page: Page, kind: str = "erased") -> str:
+    """The text that is shown as erased, or as `kind`."""
+    pieces = page.evaluate("kind => [...(CSS.highlights.get(kind) || [])].map(range => range.toString())", kind)
     return "\n\n".join(pieces)
 
 

@@ -18,7 +18,18 @@ from app.store import OF_A_CLIENT, SessionStore
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled
 from kveraser_core.sessions.session import DocumentSession
-from tests.browser.driving import TEXT, drag, goto, open_panel, paste, show_methods, start_sample
+from tests.browser.driving import (
+    SECOND,
+    TEXT,
+    drag,
+    goto,
+    open_panel,
+    painted,
+    paste,
+    show_methods,
+    start_sample,
+    upload,
+)
 from tests.browser.serving import PATIENCE_S, until
 from tests.conftest import tiny_model
 from tests.serving import serve_here
@@ -27,14 +38,17 @@ pytestmark = pytest.mark.browser
 
 
 class Held:
-    """Stands in for the model's work: it goes on until it is let go, or told to stop."""
+    """Stands in for the model's work: it goes on until it is let go, or told to stop, after so many `tokens`."""
 
     def __init__(self) -> None:
         self.begun, self.let_go = threading.Event(), threading.Event()
+        self.tokens = 0
 
     def load(self, backbone, document, progress, cancelled, exact_soon):
         if document.title != "research-brief.md":
             return DocumentSession.load(backbone, document, progress, cancelled, exact_soon)
+        if self.tokens:
+            progress(self.tokens, 100 * self.tokens)
         self.begun.set()
         while not self.let_go.wait(0.05):
             if cancelled():
@@ -136,6 +150,37 @@ def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[]
     expect(staying.locator("#status").get_by_text("place 1 of 1")).to_be_in_viewport()
     leaving.close()
     expect(staying.locator(".doc p")).to_have_count(4)
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_what_is_marked_while_the_text_is_prefilled_is_erased_once_it_is(
+    open_tab: Callable[..., Page], held: Held, tmp_path, language
+):
+    chinese = language == "zh-CN"
+    page, file = open_tab(language), tmp_path / "research-brief.md"
+    file.write_text(TEXT, encoding="utf-8")
+    held.tokens = 5
+    upload(page, file)
+    expect(page.locator(".doc p").last).to_be_in_viewport()
+    actions = page.locator(".bar button:visible")
+    for first, last in (
+        ("The harbour office", "at nine"),
+        ("An old rule", "no longer in force."),
+        ("The ferry", "pier."),
+    ):
+        drag(page, first, last)
+        expect(actions).to_have_text(["读完后擦除" if chinese else "Erase once it is read"])
+        actions.click()
+    drag(page, "harbour office", "opens")
+    expect(actions).to_have_text(["保留" if chinese else "Keep it"])
+    page.locator(".doc").focus()
+    page.keyboard.press("Delete")
+    assert painted(page, "pending") == f"{SECOND}\n\nThe ferry to the island leaves every hour from the second pier."
+    held.let_go.set()
+    expect(page.locator("#edits .edit")).to_have_count(2)
+    until(lambda: painted(page).startswith(SECOND))
+    page.locator("#edits .undo").click()
+    expect(page.locator("#edits .edit")).to_have_count(0)
 
 
 @pytest.mark.packaged
