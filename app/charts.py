@@ -20,7 +20,7 @@ def growth(workspace: Workspace, now: Comparison) -> dict[str, Any]:
     whole, end = workspace.prefill.points[-1] if workspace.prefill.points else (0, 0.0)
     curve = [(whole - tokens, end - seconds) for tokens, seconds in [(0, 0.0), *workspace.prefill.points]]
     points: dict[str, list[tuple[int, float]]] = {}
-    earlier = [comparison for comparison in workspace.comparisons if comparison is not now]
+    earlier = [comparison for comparison in list(workspace.comparisons) if comparison is not now]
     for comparison in [*earlier, now]:
         for answer in comparison.answers:
             if not answer.error:

@@ -44,13 +44,16 @@ class Erasing:
 
     def replace(self, key: str | None, request: gr.Request, event: gr.EventData) -> Iterator[Update]:
         """Put new text in the place of the selected span."""
-        new_text = new_text_of(str((event._data or {}).get("new_text", "")))
+        given = event._data.get("new_text") if isinstance(event._data, dict) else None
+        if not isinstance(given, str):
+            raise SpanError("The selection was not understood: select the passage again.")
+        new_text = new_text_of(given)
 
         def change(workspace: Workspace) -> Update:
             session, span = workspace.session, _selected(workspace, event)
-            (rounded,) = session.round_out([span])
+            tokens = sum(rounded.tokens for rounded in session.round_out([span]))
             seconds = session.replace([span], new_text)
-            return self._shown(workspace, "said_replaced", **_figures(workspace, seconds, rounded.tokens))
+            return self._shown(workspace, "said_replaced", **_figures(workspace, seconds, tokens))
 
         yield from self._change(key, request, change)
 

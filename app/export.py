@@ -11,13 +11,11 @@ from typing import Any
 from app.export_html import figures_of, page_of, said_of
 from app.texts import WORDS, ran_instead
 from app.workspace import Workspace
-from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.answers import MEASURED, Answer, measured
 from kveraser_core.sessions.edited_spans import EditedSpan
 
-_FIGURES = (
-    "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_tokens_per_s",
-    "agreement", "kl", "extra_bytes",
-)  # fmt: skip
+_FIGURES = [name for name in MEASURED if name != "decode_s"]
+_BEGINS_FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 FORMATS = {"md": "text/markdown", "html": "text/html", "csv": "text/csv", "json": "application/json"}
 
 
@@ -43,14 +41,14 @@ def _groups(workspace: Workspace, erased_text: bool) -> list[list[dict[str, Any]
     """
     asked = [
         [_record("ask", turn.question, turn.method, turn.edits, turn.text, turn.answer, erased_text)]
-        for turn in workspace.turns
+        for turn in list(workspace.turns)
     ]
     compared = [
         [
             _record("compare", one.question, answer.method, one.edits, answer.text, answer, erased_text)
             for answer in one.answers
         ]
-        for one in workspace.comparisons
+        for one in list(workspace.comparisons)
     ]
     return asked + compared
 
@@ -64,7 +62,8 @@ def _record(
     answer: Answer | None,
     erased_text: bool,
 ) -> dict[str, Any]:
-    figures = {name: getattr(answer, name) if answer else None for name in _FIGURES}
+    known = measured(answer) if answer else {}
+    figures = {name: known.get(name) for name in _FIGURES}
     erased = [
         {"start": edit.characters.start, "end": edit.characters.end, "text": edit.text if erased_text else None}
         | {"new_text": edit.new_text}
@@ -95,7 +94,8 @@ def _csv(answers: list[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     """No spreadsheet may take a cell of a document for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    begins = value.lstrip(" \n\u00a0\ufeff").startswith(_BEGINS_FORMULA) if isinstance(value, str) else False
+    return f"'{value}" if begins else value
 
 
 def _markdown(document: str, model: str, answers: list[dict[str, Any]]) -> str:

@@ -38,7 +38,7 @@ class Reporting:
     def report(self, key: str | None, request: gr.Request) -> Iterator[Update]:
         """Measure what is left, and show how far that is."""
         workspace = self.store.get(key)
-        questions = list(dict.fromkeys(turn.question for turn in workspace.turns))[-_QUESTIONS:]
+        questions = list(dict.fromkeys(turn.question for turn in list(workspace.turns)))[-_QUESTIONS:]
         share = [0.0]
 
         def work(job: Job) -> None:

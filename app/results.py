@@ -8,7 +8,7 @@ from app.work import time_over
 from app.workspace import AskedTurn
 from kveraser_core.documents import Document
 from kveraser_core.documents.similar.finder import Similar
-from kveraser_core.sessions.answers import Answer
+from kveraser_core.sessions.answers import Answer, measured
 from kveraser_core.sessions.session import DocumentSession
 
 
@@ -50,5 +50,5 @@ def cut_off(turn: AskedTurn) -> Answer:
 
 def as_answer(answer: Answer) -> dict[str, Any]:
     """An answer with its timings."""
-    plain = {"ran": answer.ran or None, "token_ids": list(answer.token_ids), "ttft_s": answer.ttft_s}
-    return asdict(answer) | plain | {"error": answer.failure}
+    plain = {"ran": answer.ran or None, "token_ids": list(answer.token_ids), "error": answer.failure}
+    return asdict(answer) | measured(answer) | plain

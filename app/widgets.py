@@ -144,7 +144,8 @@ def conversation(workspace: Workspace) -> dict[str, Any]:
     now, exact = workspace.edits, workspace.session.exactness.state == "exact"
     return {
         "turns": [
-            _turn(turn, workspace, turn.edits != now, exact) | _evidence(workspace, turn) for turn in workspace.turns
+            _turn(turn, workspace, turn.edits != now, exact) | _evidence(workspace, turn)
+            for turn in list(workspace.turns)  # another request may add one meanwhile
         ],
         "questions": workspace.questions,
     }

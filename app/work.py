@@ -212,7 +212,8 @@ def report(
         measured(share)
         job.give_way()
 
-    return session.report(questions, method, report_command(session, questions, method), progress)
+    by = method or session.method_now
+    return session.report(questions, by, report_command(session, questions, by), progress)
 
 
 def time_over() -> TimeOver:
@@ -224,7 +225,7 @@ def earlier_turns(workspace: Workspace, question: str) -> list[Turn]:
     """The finished turns that `question` may follow: none that was answered before the last change, nor its own."""
     return [
         Turn(turn.question, turn.text)
-        for turn in workspace.turns
+        for turn in list(workspace.turns)
         if turn.answer and turn.text and turn.edits == workspace.edits
         if not turn.remembered and turn.question != question
     ]

@@ -171,8 +171,9 @@ class Sequence:
                 if not any(set(ranges(rounded)) & set(ranges(one)) for one in session.spans if one.new_text):
                     text = dice.choice(["x", "nine gold bars, or ten", TEXT[:60]])
                     session.replace([span], text, dice.choice(["local_repair:5", "delete_shift"]))
-                    before = TEXT[rounded.characters.start : span.start]
-                    after = TEXT[span.end : rounded.characters.end]
+                    left = [at for at in ranges(rounded) if (at, "") not in model.edited]
+                    before = "".join(TEXT[at] for at in left if at < span.start)
+                    after = "".join(TEXT[at] for at in left if at >= span.end)
                     model.replace(rounded.characters, before + text + after)
             case "undo":
                 assert session.undo() == model.move(model.before, model.after)

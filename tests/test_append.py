@@ -6,6 +6,7 @@ import torch
 from kveraser_core.documents import Document
 from kveraser_core.documents.search.finding import find_text
 from kveraser_core.documents.spans import Span, SpanError
+from kveraser_core.model.backbone import HalfCharacter
 from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import SYSTEM
 from kveraser_core.sessions.segments import NoRoomToAppend
@@ -125,3 +126,16 @@ def test_what_does_not_fit_is_refused_with_both_numbers(session):
     assert session.kept_ids == before[0]
     assert all(map(torch.equal, filled(session._context.cache), before[1]))
     assert len(session.segments) == 1
+
+
+@pytest.mark.parametrize("text", ["Who \ud800?", "\udc00"])
+def test_half_a_character_is_refused_and_nothing_is_changed(session, text):
+    before = session.kept_ids
+    for change in (
+        lambda: session.ask(text, sampling=SHORT),
+        lambda: session.append(text),
+        lambda: session.replace([Span(0, 5)], text),
+    ):
+        with pytest.raises(HalfCharacter, match="half of one"):
+            change()
+    assert (session.kept_ids, session.spans, len(session.segments)) == (before, [], 1)

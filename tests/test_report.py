@@ -8,7 +8,10 @@ import torch
 
 from kveraser_core.documents import Document
 from kveraser_core.documents.search.finding import find_text
-from kveraser_core.sessions.probes import overlap, probes_of
+from kveraser_core.documents.spans import Span
+from kveraser_core.model.generation import Sampling
+from kveraser_core.sessions.probes import ANSWER, overlap, probes_of
+from kveraser_core.sessions.questions import QuestionError
 from kveraser_core.sessions.report_html import as_html
 from kveraser_core.sessions.report_measure import NothingToReport
 from kveraser_core.sessions.session import DocumentSession
@@ -153,3 +156,31 @@ def test_the_packaged_model_finds_what_was_left_and_what_was_not_erased(packaged
     assert recalls["original"].continued > recalls["exact"].continued + 1
     unmodified = replace(gone.passages[0], recalls=recalls | {"edited": recalls["original"]})
     assert replace(gone, passages=(unmodified,)).verdict() == "present"
+
+
+def test_it_is_by_the_method_that_answers_now(session):
+    session.erase(find_text(WHOLE.text, OLD))
+    assert session.report().about["method"] == session.default_method
+    session.make_exact()
+    report = session.report()
+    assert (report.about["method"], report.verdict()) == ("full_recompute", "exact")
+
+
+def test_its_questions_are_asked_as_they_are_else(session):
+    """After an answer, in a turn of their own; and no empty or endless ones."""
+    session.append("Who pays?", "user")
+    session.append("Captains do.", "assistant")
+    session.erase(find_text(WHOLE.text, OLD))
+    (asked,) = session.report([QUESTION], "full_recompute").questions
+    assert (
+        asked.answers["exact"] == session.ask(QUESTION, "full_recompute", sampling=Sampling(max_tokens=ANSWER)).text
+    )
+    for bad in (" ", "Who pays? " * 400):
+        with pytest.raises(QuestionError):
+            session.report([QUESTION, bad])
+
+
+def test_a_short_passage_has_a_control_too(session):
+    session.erase([Span(4, 6)])
+    assert len(session.spans[0].text) < 12
+    assert session.report(method="full_recompute").control is not None

@@ -57,6 +57,21 @@ def test_only_what_was_named_is_replaced_whatever_its_tokens_hold(session):
         assert session.undo()
 
 
+def test_what_is_erased_stays_so_where_the_rest_of_its_token_is_replaced(session):
+    (whole,) = place("fourteen")
+    session.erase([Span(whole.start, whole.start + 3)])
+    (gone,) = session.spans
+    session.replace([Span(whole.start + 5, whole.end + 7)], "!")
+    assert said(session) == TEXT[: gone.characters.start] + said_after(gone, whole, "!")
+    assert all(gone.text[:3] not in shown.new_text for shown in session.spans)
+
+
+def said_after(gone, whole, new):
+    """What follows the erased token: what it has no part of, and `new` in the place of what was named."""
+    start, end = whole.start + 5, whole.end + 7
+    return TEXT[gone.characters.end : max(start, gone.characters.end)] + new + TEXT[end:]
+
+
 def test_every_place_is_replaced_also_where_two_share_a_token(llama):
     text = TEXT + " aaaa" + "! and then ninety more." * 3
     session = DocumentSession.load(llama, Document(text, "a.txt"))

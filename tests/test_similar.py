@@ -213,3 +213,10 @@ def test_the_time_grows_with_the_words_and_is_short(embedded):
     quarter, whole = seconds(25_000), seconds(100_000)
     assert whole < 3
     assert whole < 8 * quarter + 0.1
+
+
+def test_a_part_of_a_longer_word_or_number_is_no_repeat():
+    text = "The fee was 10.\n\nIt was raised in 2010, says a note.\n\nThe fee was 10 in spring."
+    at = text.index("10")
+    found = SimilarFinder(text).find([Span(at, at + 2)])
+    assert [one.span.start for one in found if one.literal] == [text.rindex("10")]

@@ -18,7 +18,7 @@ from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.methods import REFERENCE, get_method, usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
-from kveraser_core.sessions.answers import FIGURES, Answer, figures
+from kveraser_core.sessions.answers import FIGURES, Answer, figures, measured
 from kveraser_core.sessions.exactness import check_exact
 from kveraser_core.sessions.passages import FoundPassage
 from kveraser_core.sessions.segments import GAP
@@ -26,6 +26,9 @@ from kveraser_core.sessions.session import DocumentSession
 
 if TYPE_CHECKING:
     from kveraser_core.documents.similar.evidence import Evidence
+
+_SHOWN = ("erase_s", "question_prefill_s", "ttft_s", "decode_tokens_per_s", "agreement", "kl", "extra_bytes")
+"""The figures that `--json` prints."""
 
 
 def run(options: argparse.Namespace) -> None:
@@ -105,14 +108,8 @@ def as_json(
                 "ran": answer.ran,
                 "exact": answer.exact,
                 "answer": answer.text if answer.error is None else None,
-                "erase_s": answer.erase_s,
-                "question_prefill_s": answer.question_prefill_s,
-                "ttft_s": answer.ttft_s,
-                "decode_tokens_per_s": answer.decode_tokens_per_s,
                 "tokens": len(answer.token_ids),
-                "agreement": answer.agreement,
-                "kl": answer.kl,
-                "extra_bytes": answer.extra_bytes,
+                **{name: figure for name, figure in measured(answer).items() if name in _SHOWN},
                 "error": answer.failure,
             }
             for answer in answers

@@ -27,7 +27,12 @@ def run(options: argparse.Namespace) -> None:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Measuring", total=1.0)
         command = shlex.join(["kveraser", *options.typed])
-        report = session.report(options.ask, options.method, command, lambda share: bar.update(task, completed=share))
+        report = session.report(
+            options.ask,
+            options.method or session.default_method,
+            command,
+            lambda share: bar.update(task, completed=share),
+        )
     if options.html:
         print(as_html(report), end="")
     elif options.json:

@@ -29,6 +29,10 @@ from kveraser_core.model.model_lock import ModelLock
 _ASSETS = [folder / "assets" / "erasers" for folder in Path(__file__).parents[1:3]]
 
 
+class HalfCharacter(KVEraserError):
+    """A text that is none: it has half of a surrogate pair."""
+
+
 class MissingEraser(KVEraserError):
     """A method needs an eraser and none is loaded."""
 
@@ -153,7 +157,13 @@ class Backbone:
         return EditableCache.of(self.model, capacity, self.engine.cache_dtype)
 
     def tokenize(self, text: str) -> tuple[list[int], TokenMap]:
-        """`text` as data: special tokens in it are spelled out, never acted on."""
+        """`text` as data: special tokens in it are spelled out, never acted on. Raises `HalfCharacter`."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise HalfCharacter(
+                f"Character {error.start + 1:,} of this text is half of one, which no program can read: leave it out."
+            ) from None
         with self.lock:
             encoded = self.tokenizer(
                 text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True

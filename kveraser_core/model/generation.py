@@ -154,7 +154,7 @@ def agreement(reference: Tensor, logits: Tensor) -> tuple[float, float]:
     Returns the share of tokens with the same most likely token, and the mean KL(reference || logits) in nats.
     """
     same = (reference.argmax(-1) == logits.argmax(-1)).float().mean().item()
-    return same, divergence(reference, logits).item()
+    return same, max(divergence(reference, logits).item(), 0.0)  # rounding may leave it below
 
 
 def divergence(reference: Tensor, logits: Tensor) -> Tensor:

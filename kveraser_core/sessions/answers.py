@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import REFERENCE
 
+MEASURED = (
+    "erase_s", "question_prefill_s", "first_token_s", "ttft_s", "decode_s", "decode_tokens_per_s",
+    "agreement", "kl", "extra_bytes",
+)  # fmt: skip
+"""What `measured` gives, by name."""
 FIGURES = ("erase s", "question s", "first token s", "tokens/s", "top-1", "KL", "extra MB")
 """What `figures` gives, in order."""
 
@@ -53,6 +58,11 @@ class Answer:
     def ttft_s(self) -> float:
         """Seconds from the request to erase to the first token of the answer."""
         return (self.erase_s or 0.0) + self.question_prefill_s + self.first_token_s
+
+
+def measured(answer: Answer) -> dict[str, float | int | None]:
+    """The figures of `answer` by name, for files and programs: none where the method could not be used."""
+    return {name: None if answer.error else getattr(answer, name) for name in MEASURED}
 
 
 def figures(answer: Answer) -> list[str]:

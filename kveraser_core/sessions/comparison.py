@@ -1,8 +1,10 @@
 """One question answered by several methods, one after the other, and how close they come to the reference."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from kveraser_core.cache.layer import CacheFull
 from kveraser_core.errors import KVEraserError
 from kveraser_core.methods import REFERENCE
 from kveraser_core.model.backbone import Backbone
@@ -24,17 +26,17 @@ def compared(
 
     Full recompute takes by far the longest and comes last. After it the others come again, measured against it along
     its answer: for that their edits are made once more. A method that cannot be used gives an `Answer` with its
-    `error`.
+    `error`; one after which there is no room for full recompute's answer is not measured.
     """
     answers = dict[str, Answer]()
     for name in reference_last(names):
         try:
             active = applied(name)
+            cache = active.edited.cache
+            *_, generated = generate(backbone, cache, prompt_ids, fitted(sampling, cache, len(prompt_ids)))
         except KVEraserError as error:
             yield Answer(name, question, error=error)
             continue
-        cache = active.edited.cache
-        *_, generated = generate(backbone, cache, prompt_ids, fitted(sampling, cache, len(prompt_ids)))
         assert isinstance(generated, Generated)
         answers[name] = active.answer(question, generated)
         if name == REFERENCE:
@@ -45,9 +47,10 @@ def compared(
     if reference is None:
         return
     for answer in answers.values():
-        logits = answer_logits(backbone, applied(answer.method).edited.cache, prompt_ids, reference.token_ids)
-        agreed, kl = agreement(expected, logits)
-        yield replace(answer, agreement=agreed, kl=kl)
+        with suppress(CacheFull):
+            logits = answer_logits(backbone, applied(answer.method).edited.cache, prompt_ids, reference.token_ids)
+            agreed, kl = agreement(expected, logits)
+            yield replace(answer, agreement=agreed, kl=kl)
 
 
 def reference_last(names: Sequence[str]) -> list[str]:

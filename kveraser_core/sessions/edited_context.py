@@ -54,6 +54,7 @@ class EditedContext:
         """Wait until what is erased is recomputed exactly, and keep that. Raises `Cancelled`, and as `load`."""
         with self._lock.held():
             self._apply(REFERENCE, self._history.edits, progress=progress, cancelled=cancelled)
+            self._exact.keep()
 
     @property
     def tokens(self) -> int:
@@ -79,7 +80,8 @@ class EditedContext:
         return self._history.can_redo
 
     @property
-    def _method_now(self) -> str:
+    def method_now(self) -> str:
+        """The method that answers a question which names none: the default, full recompute once that was done."""
         return REFERENCE if self._exact.ready(self._history.edits) else self.default_method
 
     def _apply(self, method: str, edits: Edits, asking: bool = False, **watched: Any) -> ActiveEdit:

@@ -9,7 +9,7 @@ from kveraser_core.methods.edits import Edit, erasures
 from kveraser_core.model.prompts import Role
 from kveraser_core.sessions.context import Context
 from kveraser_core.sessions.segments import GAP, ContextSegment, cut
-from kveraser_core.sessions.window import check_room
+from kveraser_core.sessions.window import check_growth
 
 Edits = tuple[Edit, ...]
 """What is edited: sorted, no spans overlapping, no two erased ones touching."""
@@ -76,7 +76,7 @@ class SlotMap:
         if len(checked) > len(wanted):
             raise SpanError("A passage that is replaced lies in one part of the context: select text of one part.")
         made = self._with_replaced(edits, checked, text)
-        check_room(made, self.context.headroom)
+        check_growth(made, self.context.headroom)
         return made
 
     def _with_erased(self, edits: Edits, spans: Iterable[Span]) -> Edits:
@@ -93,11 +93,11 @@ class SlotMap:
     def _with_replaced(self, edits: Edits, spans: Sequence[Span], text: str) -> Edits:
         """`edits`, and `text` in the place of each character span. Raises `SpanError`.
 
-        What the span's tokens say besides the span stays, as a part of the new text. A replaced passage is replaced
-        anew by a span that has all of it.
+        What the span's tokens say besides the span stays, as a part of the new text, but for what is erased already.
+        A replaced passage is replaced anew by a span that has all of it.
         """
-        new = self._replacing(spans, text)
         erased, replaced = _apart(edits)
+        new = self._replacing(spans, text, erased)
         left = [edit for edit in replaced if not any(_covers(one.span, edit.span) for one in new)]
         if any(one.span.start < edit.span.end and edit.span.start < one.span.end for one in new for edit in left):
             raise SpanError(
@@ -105,7 +105,7 @@ class SlotMap:
             )
         return tuple(sorted([*erasures(subtract_spans(erased, [edit.span for edit in new])), *left, *new]))
 
-    def _replacing(self, spans: Sequence[Span], text: str) -> list[Edit]:
+    def _replacing(self, spans: Sequence[Span], text: str, erased: Sequence[Span]) -> list[Edit]:
         """The edits that put `text` in the place of each of `spans`, of those that share a token as one."""
         groups = list[tuple[Span, list[Span]]]()
         for span in sorted(spans):
@@ -117,6 +117,12 @@ class SlotMap:
                 groups.append((Span(before.start, max(before.end, slots.end)), [*group, span]))
             else:
                 groups.append((slots, [span]))
+        gone = [self.shown(Edit(slots)).characters for slots in erased]
+
+        def kept(start: int, end: int) -> str:
+            left = subtract_spans([Span(start, end)], gone) if start < end else []
+            return "".join(self.document.text[one.start : one.end] for one in left)
+
         made = list[Edit]()
         for slots, group in groups:
             rounded = self.shown(Edit(slots)).characters
@@ -124,7 +130,7 @@ class SlotMap:
                 [rounded.start, *(span.end for span in group)],
                 [*(span.start for span in group), rounded.end],
             )
-            whole = text.join(self.document.text[start:end] for start, end in zip(starts, ends, strict=True))
+            whole = text.join(map(kept, starts, ends))
             made.append(Edit(slots, tuple(self.context.backbone.tokenize(whole)[0]), whole))
         return made
 

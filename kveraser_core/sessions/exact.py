@@ -44,6 +44,7 @@ class ExactCache:
         self._held: dict[Span, tuple[bytes, float]] = {}
         self._hurried = False
         self._no_room = False
+        self._kept = False
         self._error: Exception | None = None
 
     @property
@@ -53,8 +54,13 @@ class ExactCache:
 
     @soon.setter
     def soon(self, soon: bool) -> None:
+        self._kept = self._kept or self._soon
         self._soon = soon
         self._start()
+
+    def keep(self) -> None:
+        """Keep what was made for the edits of now, though it is not made soon."""
+        self._kept = True
 
     def stop(self) -> None:
         """Make it in the background no more."""
@@ -66,6 +72,7 @@ class ExactCache:
         if target and (target.edits, target.context_tokens) == (edits, len(self._context.ids)):
             return
         self._target = Target.of(self._context.ids, edits, self._context.backbone) if edits else None
+        self._kept = self._soon
         self._error = None
         if self._filling.acquire(blocking=False):  # else the worker looks, once it has stopped
             try:
@@ -122,7 +129,7 @@ class ExactCache:
             raise
 
         def release() -> None:
-            if not self._soon:
+            if not self._soon and not self._kept:
                 self._free()
 
         return EditedCache(self._filled, REFERENCE, self._filled.memory_bytes, closed=True, release=release)

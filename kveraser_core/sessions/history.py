@@ -27,6 +27,16 @@ class History:
             self._changed(edits)
 
     @property
+    def previous(self) -> Edits:
+        """The edits before the last change; there must be one."""
+        return self._before[-1]
+
+    @property
+    def following(self) -> Edits:
+        """The edits after the change that was taken back last; there must be one."""
+        return self._after[-1]
+
+    @property
     def can_undo(self) -> bool:
         return bool(self._before)
 

@@ -14,7 +14,7 @@ from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.documents.spans import Span
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Generated, Sampling, answer_logits, generate
-from kveraser_core.model.prompts import Prompt
+from kveraser_core.model.prompts import Prompt, Role
 
 SCORED = 32
 """Tokens of a passage, at most, that a probe scores."""
@@ -33,13 +33,18 @@ class Probe:
     ids: tuple[int, ...]
 
 
-def probes_of(prompt: Prompt, ids: Sequence[int], span: Span, start: int) -> tuple[Probe, Probe]:
-    """The words before the `span` of `ids`, in which the document begins at `start`, said again; and a question."""
+def probes_of(
+    prompt: Prompt, ids: Sequence[int], span: Span, start: int, last: Role = "document"
+) -> tuple[Probe, Probe]:
+    """The words before the `span` of `ids`, in which the document begins at `start`, said again; and a question.
+
+    The context ends with a text of the role `last`.
+    """
     backbone = prompt.backbone
     lead, wanted = ids[max(start, span.start - _LEAD) : span.start], tuple(ids[span.start : span.end][:SCORED])
     question = _PLACE.format(lead=" ".join(backbone.text_of(lead).split())) if lead else _START
     again = (*backbone.tokenize("\n\n")[0], *lead)
-    return Probe(again, wanted), Probe(tuple(prompt.question_ids(question)), wanted)
+    return Probe(again, wanted), Probe(tuple(prompt.question_ids(question, last=last)), wanted)
 
 
 def probe_logits(backbone: Backbone, cache: EditableCache, probe: Probe) -> Tensor:

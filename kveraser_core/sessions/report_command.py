@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from kveraser_core.sessions.session import DocumentSession
 
 
-def report_command(session: DocumentSession, questions: Sequence[str], method: str | None) -> str:
+def report_command(session: DocumentSession, questions: Sequence[str], method: str) -> str:
     """The command line for what is edited in `session` now, in a file called as its document is."""
-    words = ["kveraser", "report", session.document.title]
+    title = session.document.title
+    words = ["kveraser", "report", f"./{title}" if title.startswith("-") else title]
     for edit in session.spans:
         place = f"{edit.characters.start}:{edit.characters.end}"
         words += ["--replace-range", place, edit.new_text] if edit.new_text else ["--erase-range", place]
     for question in questions:
-        words += ["--ask", question]
-    return shlex.join([*words, "--method", method or session.default_method])
+        words.append(f"--ask={question}")
+    return shlex.join([*words, "--method", method])

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +25,8 @@ from kveraser_core.sessions.report import AskedQuestion, Control, Copy, ErasureR
 
 _CHUNK = 200
 """Tokens at a time in which the exact context is prefilled anew: others than the executor's, to measure the noise."""
+_SHORTEST = 4
+"""Tokens of the shortest control passage."""
 Progress = Callable[[float], None]
 
 
@@ -38,22 +40,25 @@ class NothingToReport(KVEraserError):
 
 @dataclass(frozen=True)
 class Reporter:
-    """Measures `edits` of a document by `method`; `progress` gets the share that is done, and may raise."""
+    """Measures `edits` of a document by `method`, and what is said to `questions`, each with its token ids.
+
+    `progress` gets the share that is done, and may raise.
+    """
 
     map: SlotMap
     edits: Edits
     method: str
-    questions: Sequence[str]
+    questions: Mapping[str, Sequence[int]]
     progress: Progress
 
     def report(self, command: str) -> ErasureReport:
         """Leaves the cache as it was. Raises `NothingToReport`, and what the method and `progress` raise."""
         if not self.edits:
             raise NothingToReport("Nothing is erased or replaced: do that first, then report on what is left of it.")
-        context, backbone = self.map.context, self.map.context.backbone
-        passages = [probes_of(context.prompt, context.ids, edit.span, context.document_start) for edit in self.edits]
+        backbone = self.map.context.backbone
+        passages = [self._probes(edit.span) for edit in self.edits]
         control = self._control()
-        prompts = [context.prompt.question_ids(question) for question in self.questions]
+        prompts = list(self.questions.values())
         exact = self._exact()
         expected = [[probe_logits(backbone, exact, probe) for probe in probes] for probes in passages]
         self.progress(0.3)
@@ -160,19 +165,26 @@ class Reporter:
         return AskedQuestion(question, texts, {k: kl[k] for k in ("original", "edited")}, kl["noise"], shared)
 
     def _control(self) -> tuple[Span, tuple[Probe, Probe]] | None:
-        """A passage that is not edited, as long as the longest that is, in the middle of what is left whole."""
+        """A passage that is not edited, in the middle of what is left whole.
+
+        It is as long as the longest that is edited, and no shorter than what a probe can find.
+        """
         context = self.map.context
         kept = kept_spans([edit.span for edit in self.edits], len(context.ids))
         kept[0] = replace(kept[0], start=context.document_start)
         longest = max(kept, key=len)
-        length = min(max(len(edit.span) for edit in self.edits), len(longest) // 2)
-        if length < 4:
+        length = min(max(_SHORTEST, *(len(edit.span) for edit in self.edits)), len(longest) // 2)
+        if length < _SHORTEST:
             return None
         ends = context.backbone.breaks.sentences(context.ids).nonzero().flatten().tolist()
         middle = longest.start + (len(longest) - length) // 2
         start = next((end + 1 for end in ends if middle <= end < longest.end - length), middle)
         span = Span(start, start + length)
-        return span, probes_of(context.prompt, context.ids, span, context.document_start)
+        return span, self._probes(span)
+
+    def _probes(self, slots: Span) -> tuple[Probe, Probe]:
+        context, last = self.map.context, self.map.segments[-1].role
+        return probes_of(context.prompt, context.ids, slots, context.document_start, last)
 
     def _copies(self) -> list[tuple[Copy, ...]]:
         """For each edit the passages that are not edited and say the same, or nearly."""

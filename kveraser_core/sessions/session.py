@@ -23,11 +23,12 @@ from kveraser_core.sessions.context import Context, read_context
 from kveraser_core.sessions.edited_context import EditedContext
 from kveraser_core.sessions.edited_spans import EditedSpan, Edits, SlotMap
 from kveraser_core.sessions.exactness import check_exact
+from kveraser_core.sessions.probes import ANSWER
 from kveraser_core.sessions.questions import fitted, tokens_of
 from kveraser_core.sessions.report import ErasureReport
 from kveraser_core.sessions.report_measure import Progress, Reporter, ignored
 from kveraser_core.sessions.segments import ContextSegment, check_room
-from kveraser_core.sessions.window import check_fits
+from kveraser_core.sessions.window import check_fits, check_growth
 
 
 class DocumentSession(EditedContext):
@@ -112,7 +113,7 @@ class DocumentSession(EditedContext):
         for a method that leaves erased text or a gap, and what the method raises.
         """
         with self._lock.held():
-            active = self._apply(method or self._method_now, self._history.edits)
+            active = self._apply(method or self.method_now, self._history.edits)
             active.check_closed()
             with active.edited.cache.lent(self.kept_ids) as lent, self._lock.resting():
                 yield lent
@@ -150,17 +151,19 @@ class DocumentSession(EditedContext):
                 self._history.change(marked)
 
     def undo(self) -> bool:
-        """Take the last change back; false when there is none."""
+        """Take the last change back; false when there is none. Raises `TooMuchText` where the context has grown."""
         with self._lock.held():
             if can := self._history.can_undo:
+                check_growth(self._history.previous, self._context.headroom)
                 self._release()
                 self._history.undo()
             return can
 
     def redo(self) -> bool:
-        """Do again what `undo` took back last; false when there is nothing."""
+        """Do again what `undo` took back last; false when there is nothing. Raises as `undo`."""
         with self._lock.held():
             if can := self._history.can_redo:
+                check_growth(self._history.following, self._context.headroom)
                 self._release()
                 self._history.redo()
             return can
@@ -207,7 +210,7 @@ class DocumentSession(EditedContext):
         """
         check_exact(method, exact)
         with self._lock.held():
-            name = REFERENCE if exact else method or self._method_now
+            name = REFERENCE if exact else method or self.method_now
             prompt_ids = self.question_ids(question, history)
             active = self._apply(name, self._history.edits, asking=True)
             edited, step = active.edited, active.edited.pending
@@ -271,10 +274,17 @@ class DocumentSession(EditedContext):
     def report(
         self, questions: Sequence[str] = (), method: str | None = None, command: str = "", told: Progress = ignored
     ) -> ErasureReport:
-        """What is left of what is edited, measured; `command` repeats it. Raises as `Reporter.report`."""
+        """What is left of what is edited, measured; `command` repeats it.
+
+        By the method that questions are answered by now, where none is named. Raises `QuestionError`, and as
+        `Reporter.report`.
+        """
         with self._lock.held():
+            room, last = self._room - ANSWER, self.segments[-1].role
+            asked = {one: tokens_of(one, (), self._context.prompt, last, room) for one in questions}
+            method = method or self.method_now
             self._release()
-            reporter = Reporter(self._map, self._history.edits, method or self.default_method, questions, told)
+            reporter = Reporter(self._map, self._history.edits, method, asked, told)
             return reporter.report(command)
 
     @property

@@ -44,7 +44,7 @@ def check_fits(backbone: Backbone, document: Document, token_map: TokenMap) -> N
     raise DocumentTooLong(f"{sentence}: pages 1-{last} of {document.page_count} would fit.")
 
 
-def check_room(edits: Iterable[Edit], headroom: int) -> None:
+def check_growth(edits: Iterable[Edit], headroom: int) -> None:
     """Raise `TooMuchText` unless the new text of `edits` fits into `headroom` tokens, with a question after it."""
     growth, room = sum(edit.growth for edit in edits), max(headroom - ASKING, 0)
     if growth > room:

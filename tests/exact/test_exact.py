@@ -193,3 +193,17 @@ def test_a_pass_gives_way_between_layers_and_is_the_same(engine, tokenizer):
     backbone.engine.forward([Segment(ids)], shared, 0, between)
     assert len(calls) == len(shared.editable) - 1
     assert all(map(torch.equal, filled(alone), filled(shared)))
+
+
+@pytest.mark.parametrize("made", ["waited for", "soon"])
+def test_an_exact_cache_that_was_made_is_kept_whatever_is_asked(session, made):
+    session.exact_soon = made == "soon"
+    session.erase([Span(80, 150)])
+    session.make_exact()
+    session.exact_soon = False
+    session.ask("Who?", "mask", sampling=SHORT)
+    session.compare("Who?", ["none"], sampling=SHORT)
+    assert session.exactness.state == "exact"
+    assert session.ask("Who?", sampling=SHORT).exact
+    session.erase([Span(0, 20)])
+    assert not session.ask("Who?", sampling=SHORT).exact

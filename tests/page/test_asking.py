@@ -12,6 +12,7 @@ from app.api import Api
 from app.cards import cards
 from app.erase_panel import Erasing
 from app.events import spoken
+from app.document_view import span_data
 from app.export import exported
 from app.layout import lay_out
 from app.page import Page
@@ -104,6 +105,17 @@ def test_a_conversation_that_is_remembered_is_in_the_context_and_can_be_erased(w
     for number in (0, 3, "1", None):
         with pytest.raises(SpanError):
             list(erasing.drop(key, None, gr.EventData(None, {"number": number})))
+
+
+def test_a_correction_across_two_parts_is_refused_in_a_sentence(workspace, asking, sessions, key):
+    erasing = Erasing(sessions, Turns(), Page(workspace.session.backbone, sessions).parts)
+    length = len(workspace.session.document.text)
+    workspace.session.append("Hello there, captain.", "document")
+    across = span_data(workspace.session.document.text, Span(length - 10, length + 10))
+    for data in (across | {"new_text": "Ahoy."}, across | {"new_text": None}, [1], None):
+        with pytest.raises(SpanError):
+            list(erasing.replace(key, None, gr.EventData(None, data)))
+    assert workspace.edits == ()
 
 
 def test_what_does_not_fit_is_answered_and_not_remembered(workspace, asking, key, monkeypatch):

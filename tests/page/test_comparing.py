@@ -165,3 +165,19 @@ def test_full_recompute_comes_last_with_the_time_to_expect_and_then_words_are_ma
     assert all(card["agreement"] is not None for card in last["cards"])
     early = [state for state in seen if state and len(state["cards"]) in (1, 2)]
     assert all(card["agreement"] is None and card["verdict"] is None for state in early for card in state["cards"])
+
+
+def test_a_method_that_failed_has_no_figures_anywhere(workspace, api, key):
+    failed = api.compare(key, "How much?", ["kveraser"])[0]
+    assert failed["error"]
+    assert {failed[name] for name in ("erase_s", "ttft_s", "first_token_s", "extra_bytes", "kl")} == {None}
+    (record,) = json.loads(exported(workspace, "json"))["answers"]
+    assert {record[name] for name in ("erase_s", "ttft_s", "extra_bytes")} == {None}
+    assert "0.000" not in exported(workspace, "md") + exported(workspace, "html") + exported(workspace, "csv")
+
+
+@pytest.mark.parametrize("said", ["=1+1", " =1", "\n=1", "\u00a0+1", "\ufeff@x", "\uff1d1"])
+def test_no_cell_begins_a_formula(workspace, said):
+    workspace.turns += [AskedTurn("q", "mask", (), said)]
+    (row,) = csv.DictReader(io.StringIO(exported(workspace, "csv")))
+    assert row["answer"].startswith("'")

@@ -83,7 +83,7 @@ class SimilarFinder:
 
     def _find(self, passage: str) -> list[Span]:
         try:
-            return find_text(self._text, passage)
+            return find_text(self._text, passage, whole_words=True)
         except SpanError:
             return []
 
