@@ -10,9 +10,9 @@ import pytest
 
 from app.api import Api
 from app.cards import cards
+from app.document_view import span_data
 from app.erase_panel import Erasing
 from app.events import spoken
-from app.document_view import span_data
 from app.export import exported
 from app.layout import lay_out
 from app.page import Page
