@@ -13,7 +13,7 @@ from app.turns import Turns
 from app.work import compare, question_of, sampling
 from app.workspace import Comparison
 from kveraser_core.errors import KVEraserError
-from kveraser_core.sessions.comparison import reference_last
+from kveraser_core.methods import ordered
 
 MAX_TOKENS = 96
 _REFRESH_S = 0.1
@@ -36,7 +36,7 @@ class Comparing:
         if not methods:
             raise PageError(say(request, "e_no_methods"))
         comparison = Comparison(question_of(question), workspace.edits)
-        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), reference_last(methods)
+        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), ordered(methods)
 
         def work(job: Job) -> None:
             with self.store.using(key):

@@ -15,7 +15,7 @@ class DocumentView(Widget):
     """Shows the text `doc`, its pages beginning at `pages`; `value` holds the list `erased`, all in UTF-16 units.
 
     A span that was replaced has its new text as a third entry. While the value says `reading`, the text cannot be
-    edited yet. The events `erase`, `replace`, `similar`, `askabout` and `restore` carry `start`, `end` and `text` of
+    edited yet. The events `erase`, `replace`, `similar` and `restore` carry `start`, `end` and `text` of
     a span, `replace` its `new_text` too; `erase` may have several under `all`. Gradio takes a named argument that its
     script names too for an event, and copies that with all it holds, the model included, whenever the page is opened:
     so `doc` and `pages` are none.

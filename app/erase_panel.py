@@ -10,7 +10,6 @@ from app.jobs import Job, Watched
 from app.layout import Parts, Update
 from app.search import find_similar
 from app.store import SessionStore
-from app.texts import say
 from app.turns import Turns
 from app.widgets import conversation, edit_list, exactness, painted, segments
 from app.work import new_text_of
@@ -19,7 +18,6 @@ from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.documents.spans import Span, SpanError
 from kveraser_core.errors import KVEraserError
 
-_QUOTED = 160
 _AT_ONCE = 100
 _REFRESH_S = 0.25
 
@@ -112,14 +110,6 @@ class Erasing:
         """Look for spans about what the selected one is about."""
         workspace = self.store.get(key)
         yield from self._find(key, [_selected(workspace, event), *workspace.edited], shown, request)
-
-    def ask_about(self, key: str | None, request: gr.Request, event: gr.EventData) -> str:
-        """A question that begins with the selected span."""
-        workspace = self.store.get(key)
-        span = _selected(workspace, event)
-        text = " ".join(workspace.session.document.text[span.start : span.end].split())
-        quoted = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
-        return say(request, "about").replace("{text}", quoted)
 
     def _change(
         self, key: str | None, request: gr.Request, change: Callable[[Workspace], Update]

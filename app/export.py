@@ -10,6 +10,7 @@ from typing import Any
 
 from app.export_html import figures_of, page_of, said_of
 from app.texts import WORDS, ran_instead
+from app.verdicts import Judge, Verdict
 from app.workspace import Workspace
 from kveraser_core.sessions.answers import MEASURED, Answer, measured
 from kveraser_core.sessions.edited_spans import EditedSpan
@@ -46,11 +47,17 @@ def _groups(workspace: Workspace, erased_text: bool) -> list[list[dict[str, Any]
     compared = [
         [
             _record("compare", one.question, answer.method, one.edits, answer.text, answer, erased_text)
+            | {"verdict": _verdict_in_words(judge.verdict(answer))}
             for answer in one.answers
+            for judge in [Judge(one, workspace.session.document.text)]
         ]
         for one in list(workspace.comparisons)
     ]
     return asked + compared
+
+
+def _verdict_in_words(verdict: Verdict | None) -> str:
+    return WORDS["en"][verdict.key].format(words=", ".join(verdict.words)) if verdict else ""
 
 
 def _record(
@@ -78,17 +85,24 @@ def _record(
         "erased": erased,
         "answer": said,
         "error": error,
+        "verdict": "",
     } | figures
 
 
 def _csv(answers: list[dict[str, Any]]) -> str:
     file = io.StringIO()
-    names = ["kind", "question", "method", "ran", "erased", "answer", "error", *_FIGURES]
+    names = ["kind", "question", "method", "ran", "erased", "erased_text", "new_text", "answer", "error", "verdict"]
+    names += _FIGURES
     writer = csv.DictWriter(file, names)
     writer.writeheader()
     for record in answers:
-        erased = " | ".join(f"{span['start']}:{span['end']}" for span in record["erased"])
-        writer.writerow({name: _cell(value) for name, value in (record | {"erased": erased}).items()})
+        edits = record["erased"]
+        places = " | ".join(f"{edit['start']}:{edit['end']}" for edit in edits)
+        texts = {
+            "erased_text": " | ".join(edit["text"] or "" for edit in edits).strip(" |"),
+            "new_text": " | ".join(edit["new_text"] for edit in edits).strip(" |"),
+        }
+        writer.writerow({name: _cell(value) for name, value in (record | texts | {"erased": places}).items()})
     return file.getvalue()
 
 
@@ -106,7 +120,7 @@ def _markdown(document: str, model: str, answers: list[dict[str, Any]]) -> str:
             lines += [WORDS["en"][instead], ""]
         lines += [f"- {_plain(said_of(edit))}" for edit in record["erased"]]
         lines += ["", *(f"    {line}" for line in (record["answer"] or record["error"] or "").splitlines()), ""]
-        lines += [figures_of(record), ""]
+        lines += [*([_plain(record["verdict"]), ""] if record["verdict"] else []), figures_of(record), ""]
     return "\n".join(lines)
 
 

@@ -68,5 +68,6 @@ def _times(records: list[dict[str, Any]]) -> str:
 def _answer(record: dict[str, Any]) -> str:
     instead = ran_instead(record["method"], record["ran"])
     parts = [f"<h3>{escape(record['method'])}</h3>", f"<p>{escape(record['answer'] or record['error'] or '')}</p>"]
+    parts += [f"<p><strong>{escape(record['verdict'])}</strong></p>"] if record["verdict"] else []
     parts += [f"<p><small>{WORDS['en'][instead]}</small></p>"] if instead else []
     return f"<article>{''.join(parts)}<p><small>{escape(figures_of(record))}</small></p></article>"

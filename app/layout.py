@@ -86,8 +86,8 @@ def lay_out(backbone: Backbone) -> Parts:
         with gr.Column(elem_id="reading"):
             view = DocumentView(elem_id="document")
         with gr.Column(elem_id="editing", elem_classes=["pane"]):
-            edits = EditList({}, elem_id="edits")
             exact = Exactness({}, elem_id="exactness")
+            edits = EditList({}, elem_id="edits")
             parts = Segments({}, elem_id="segments")
         with gr.Column(elem_id="asking", elem_classes=["pane"]):
             asking = _asking(usable(backbone), default_method(backbone))

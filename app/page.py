@@ -32,11 +32,6 @@ _TYPED = ("paste", "question")
 """What is typed there survives a reload: app/static/typing.js keeps it until it was used."""
 _SAVED = f"() => {[_KEY, *(f'{_KEY}-{name}' for name in _TYPED)]}.map((name) => sessionStorage.getItem(name) || '')"
 _USED = {name: f"() => sessionStorage.removeItem('{_KEY}-{name}')" for name in _TYPED}
-_FOCUS = """() => {
-  const box = document.querySelector('#question textarea');
-  box.focus();
-  box.setSelectionRange(box.value.length, box.value.length);
-}"""
 _DOWNLOAD = """(file) => {
   if (!file || !file.text) return;
   const link = document.createElement('a');
@@ -111,9 +106,6 @@ class Page:
                 done.success(spoken(erasing.similar), [p.key, p.edits], p.edits, **quiet)
         p.exactness.poll(spoken(erasing.poll), p.key, [p.exactness, asked.conversation], **quiet)
         p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
-        p.view.askabout(spoken(erasing.ask_about), p.key, asked.question, **quiet).then(
-            None, None, None, js=_FOCUS, **hidden
-        )
 
         reporting = Reporting(self.store, turns, p)
         p.edits.report(spoken(reporting.report), p.key, p.edits, **quiet)
@@ -139,7 +131,6 @@ class Page:
             answered.success(None, None, None, js=_USED["question"], **hidden)
         asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)
         asked.conversation.clear(spoken(asking.clear), p.key, asked.conversation, **quiet)
-        asked.conversation.suggest(_suggested, None, asked.question, **quiet)
         asked.method.select(lambda name: translated(f"m_{name}"), asked.method, asked.about_method, **quiet)
 
         comparing = Comparing(self.store, turns, p)
@@ -156,7 +147,3 @@ class Page:
         text = exported(workspace, form, erased_text)
         file = {"name": f"kveraser.{form}", "mime": FORMATS[form], "text": text}
         return {self.parts.taken: file}
-
-
-def _suggested(event: gr.EventData) -> str:
-    return str((event._data or {}).get("text", ""))

@@ -8,6 +8,7 @@ from app.document_view import span_data, to_browser
 from app.texts import ran_instead
 from app.widget import Widget
 from app.workspace import AskedTurn, Workspace
+from kveraser_core.documents.similar.differences import words_of
 from kveraser_core.documents.similar.finder import Similar
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.edited_spans import EditedSpan
@@ -44,11 +45,15 @@ class Segments(Widget):
 class Conversation(Widget):
     """Questions and answers.
 
-    Events `stop`, `clear`, `suggest` with the `text` of a suggested question, and `again` with the `number` of a turn
-    to ask once more and whether the answer may be `longer`.
+    Events `stop`, `clear`, and `again` with the `number` of a turn to ask once more and whether the answer may be
+    `longer`.
     """
 
     scripts = ("chat",)
+
+
+_EMPTY = frozenset({"a", "an", "the", "this", "that", "these", "those", "and", "as", "at", "in", "of", "on"})
+"""Words whose difference makes no other fact."""
 
 
 def status(backbone: Backbone, workspace: Workspace | None) -> dict[str, Any]:
@@ -129,13 +134,19 @@ def segments(workspace: Workspace) -> dict[str, Any]:
 
 
 def _found(text: str, found: Similar) -> dict[str, Any]:
-    """`pieces` are its text in order, each with whether the erased passage has none of its words."""
+    """`pieces` are its text in order, each with whether the erased passage has none of its words.
+
+    It `repeats` the passage where no other words than the commonest differ.
+    """
     pieces, at = [], found.span.start
     for added in found.added:
         pieces += [(text[at : added.start], False), (text[added.start : added.end], True)]
         at = added.end
     pieces = [(piece, differs) for piece, differs in [*pieces, (text[at : found.span.end], False)] if piece]
+    differing = " ".join([*(piece for piece, differs in pieces if differs), *found.missing])
+    repeats = found.literal or set(words_of(differing)) <= _EMPTY
     shown = {"score": found.score, "literal": found.literal, "pieces": pieces, "missing": found.missing}
+    shown |= {"repeats": repeats}
     return span_data(text, found.span) | shown
 
 

@@ -13,12 +13,11 @@ from app.store import SessionStore
 from app.texts import WordedError
 from app.workspace import AskedTurn, Comparison, PrefillTime, Workspace
 from kveraser_core.documents import Document
-from kveraser_core.methods import REFERENCE, get_method
+from kveraser_core.methods import REFERENCE, get_method, ordered
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import Role, Turn
 from kveraser_core.sessions.answers import Answer
-from kveraser_core.sessions.comparison import reference_last
 from kveraser_core.sessions.memory import document_bytes
 from kveraser_core.sessions.report import ErasureReport
 from kveraser_core.sessions.report_command import report_command
@@ -162,12 +161,12 @@ def remember(job: Job, workspace: Workspace, turn: AskedTurn) -> None:
 
 
 def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
-    """Answer the question of `comparison` with erase `methods`, each once and full recompute last.
+    """Answer the question of `comparison` with erase `methods`, each once, the quick ones first.
 
     The others are then measured against it. Those that the time does not suffice for get an answer that says so.
     Raises `TooMuchAsked` and `UnreadLanguage`.
     """
-    left = reference_last(methods)
+    left = ordered(methods)
     if len(left) > METHODS_AT_ONCE:
         raise TooMuchAsked("e_too_many_methods", n=len(left), most=METHODS_AT_ONCE)
     check_language(workspace.session.backbone, comparison.question)

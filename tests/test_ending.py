@@ -55,6 +55,9 @@ def test_other_answers_go_on(text):
         ("Dr. J. Holm paid 3.5 coins. She", "Dr. J. Holm paid 3.5 coins."),
         ("1. The pilot. 2. The", "1. The pilot."),
         ("三十枚铜币。在码头", "三十枚铜币。"),
+        ("The answer is:\n\n30 days\n\nThe", "The answer is:\n\n30 days"),
+        ("Answer:\nAnswer:\nAnswer:\n", "Answer:"),
+        ("Paid at: the quay. And", "Paid at: the quay."),
     ],
 )
 def test_a_brief_answer_ends_after_its_first_sentence(text, kept):

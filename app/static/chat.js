@@ -86,5 +86,5 @@ function draw() {
     turns.forEach((turn, at) => drawTurn(turn, at, log));
     if (following) log.scrollTop = log.scrollHeight;
   } else make('p', 'said', say(questions.length ? 'no_turns_tips' : 'no_turns'), root);
-  for (const question of questions) button('tip', question, root, () => trigger('suggest', { text: question }));
+  for (const question of questions) button('tip', question, root, () => startQuestion(question));
 }

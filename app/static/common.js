@@ -30,5 +30,14 @@ function copyButton(text, parent) {
 
 const placeOf = ([position, size]) => say('queue', { position, size });
 
+// The question box is Gradio's: it is told as if somebody had typed.
+function startQuestion(text) {
+  const box = document.querySelector('#question textarea');
+  box.value = text;
+  box.dispatchEvent(new Event('input', { bubbles: true }));
+  box.focus();
+  box.setSelectionRange(text.length, text.length);
+}
+
 const showPassage = (start, end) =>
   window.dispatchEvent(new CustomEvent('kveraser:show', { detail: { start, end } }));

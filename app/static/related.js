@@ -1,5 +1,5 @@
 // Passages elsewhere that repeat what is erased, or are about it and say something else.
-const says = (found) => !found.literal && (found.missing.length || found.pieces.some(([, differs]) => differs));
+const says = (found) => !found.repeats;
 
 // Never cut short: the word that differs may come last.
 function related(item, parent) {

@@ -1,5 +1,6 @@
 // Selecting in the document, by mouse, finger or keyboard, and the bar that says what to do with it.
 let selection = null;
+const QUOTED = 160;
 
 const bar = make('div', 'bar', undefined, frame);
 bar.setAttribute('role', 'toolbar');
@@ -7,8 +8,7 @@ bar.setAttribute('aria-label', say('actions'));
 bar.hidden = true;
 const first = button('primary', say('erase'), bar, () => act('erase'));
 const others = [button('', say('replace'), bar, () => startReplacing())];
-for (const [name, event] of [['similar', 'similar'], ['ask_about', 'askabout']])
-  others.push(button('', say(name), bar, () => act(event)));
+others.push(button('', say('similar'), bar, () => act('similar')), button('', say('ask_about'), bar, askAbout));
 
 function offset(node, at) {
   for (const { block, start, end } of blocks) {
@@ -53,6 +53,13 @@ function act(event) {
   if (props.value?.reading) mark();
   else trigger(event, selection);
   if (event === 'erase' && !props.value?.reading) highlight('pending', [[selection.start, selection.end]]);
+  getSelection().removeAllRanges();
+  readSelection();
+}
+
+function askAbout() {
+  const text = selection.text.replace(/\s+/g, ' ').trim();
+  startQuestion(say('about', { text: text.length > QUOTED ? `${text.slice(0, QUOTED - 1)}…` : text }));
   getSelection().removeAllRanges();
   readSelection();
 }

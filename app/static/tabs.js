@@ -20,4 +20,4 @@ function markSeen() {
   markTab(Math.max(TABS.findLastIndex(seen), 0));
 }
 window.addEventListener('scroll', () => requestAnimationFrame(markSeen), { passive: true });
-markSeen();
+new ResizeObserver(markSeen).observe(document.body);

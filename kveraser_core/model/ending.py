@@ -25,7 +25,8 @@ def end_of(text: str, brief: bool) -> tuple[int, bool]:
     """How many characters of the answer `text`, as it is so far, are sure to stay, and whether it has ended there.
 
     It ends before a line that opens another question, and before a sentence or line that it holds already; if
-    `brief`, after its first sentence. What may turn out to be such a line or sentence does not stay for sure yet.
+    `brief`, after its first sentence, but for one that announces another by a colon. What may turn out to be such a
+    line or sentence does not stay for sure yet.
     """
     opened = _NEXT_QUESTION.search(text)
     whole = text[: opened.start()] if opened else text
@@ -35,12 +36,13 @@ def end_of(text: str, brief: bool) -> tuple[int, bool]:
         sentence = whole[start : match.end()]
         if not sentence.strip() or _GOES_ON.search(sentence):
             continue
-        if brief:
+        announces = sentence.rstrip().endswith((":", "："))  # what comes in the next line
+        if brief and not announces:
             return match.end(), True
         folded = _folded(sentence)
         if folded in said:
             return len(whole[:start].rstrip()), True
-        if len(folded.split()) >= _WORDS:
+        if len(folded.split()) >= _WORDS or (brief and announces):
             said.add(folded)
         start = match.end()
     if opened:

@@ -35,6 +35,23 @@ def test_an_answer_is_judged_by_words_that_only_the_erased_passage_has(text, sai
     assert judged(text) == said
 
 
+def test_words_are_shown_as_the_answer_writes_them():
+    old = "The account is 9988-13."
+    edits = (EditedSpan(Span(0, len(old)), old, 8),)
+    answer = Answer("mask", "q", "It is 9988-13, or 13.")
+    judge = Judge(Comparison("q", edits, 5, [REFERENCE, answer]), f"{old} {NEW}")
+    assert judge.verdict(answer) == Verdict("v_still", ("9988-13", "13"))
+
+
+def test_what_the_document_gives_elsewhere_too_is_not_praised():
+    """Full recompute says it as well: it was not erased there."""
+    again = f"{TEXT} By the old rule it is 14 coins."
+    edits, reference = ERASED, Answer("full_recompute", "q", "It is 14 coins.")
+    answer = Answer("mask", "q", "It is 14 coins.")
+    judge = Judge(Comparison("What is the toll?", edits, 5, [reference, answer]), again)
+    assert judge.verdict(answer) == Verdict("v_elsewhere", ("14",))
+
+
 def test_words_of_the_question_and_of_full_recompute_tell_nothing():
     assert judged("It is 14.", question="Is it 14?") == Verdict("v_other")
     knows = Answer("full_recompute", "q", "It may be 14.")
