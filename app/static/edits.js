@@ -16,6 +16,14 @@ const flat = (text) => text.replace(/\s+/g, ' ');
 const where = ({ start, end, text }) => ({ start, end, text });
 
 let line, drawn, pointed;
+const last = {};
+
+// What was found or measured of the edits that are shown stays while something else is done with them.
+function kept(name, state) {
+  const of = JSON.stringify(state.edits || []);
+  if (state[name]) last[name] = { of, value: state[name] };
+  return state[name] || (state.edits?.length && last[name]?.of === of ? last[name].value : undefined);
+}
 
 function draw() {
   const { searching, ...state } = props.value || {};
@@ -57,9 +65,10 @@ function draw() {
       button('', say('restore'), actions, () => trigger('restore', where(edit)));
     }
   }
-  if (state.report) drawReport(state.report, root);
-  if (!looking && !state.similar) return;
-  if (!looking) return drawRelated(state.similar, root);
+  const [report, similar] = [kept('report', state), kept('similar', state)];
+  if (report) drawReport(report, root);
+  if (!looking && !similar) return;
+  if (!looking) return drawRelated(similar, root);
   make('h3', '', say('similar_title'), root);
   line = make('p', 'said', progress, root);
 }

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, show_methods, toast
+from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, pick_sample, show_methods, toast
 
 pytestmark = pytest.mark.browser
 _WATCH_CARDS = """() => {
@@ -208,3 +208,12 @@ def test_what_the_user_got_wrong_is_said(page: Page):
     page.locator("#compare").click()
     toast(page, "No erase method is ticked: tick at least one.")
     ask(page, QUESTION)
+
+
+def test_a_suggested_question_can_be_asked_at_once(page: Page):
+    pick_sample(page, "agent-log.txt")
+    tip = page.locator("#conversation .tip").first
+    wanted = tip.text_content() or ""
+    page.evaluate("document.querySelector('#conversation .tip').click(); document.querySelector('#ask').click()")
+    expect(page.locator("#conversation .asked").first).to_have_text(wanted)
+    expect(page.locator("#conversation .figures")).to_have_count(1)

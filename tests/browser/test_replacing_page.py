@@ -105,6 +105,7 @@ def test_a_report_says_what_is_left_and_is_taken_away(open_page: Callable[..., P
     report = page.locator("#edits .report")
     expect(report.locator(".verdict").first).to_have_text(re.compile("KL"))
     expect(report).to_contain_text("第 1 页仍有同样的内容" if chinese else "It is still said on page 1.")
+    expect(page.locator("#edits .found")).not_to_have_count(0)  # what else was found stays
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
     with page.expect_download() as taken:
