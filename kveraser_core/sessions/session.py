@@ -249,10 +249,9 @@ class DocumentSession(EditedContext):
         history: Sequence[Turn] = (),
         sampling: Sampling | None = None,
     ) -> Iterator[Answer]:
-        """`compare`, each answer as soon as it is there.
+        """`compare`, each answer as soon as it is there; the others come again, measured, after `full_recompute`.
 
-        Once `full_recompute` has answered, the others come again, measured against it. The session is held until the
-        iterator ends or is closed.
+        The session is held until the iterator ends or is closed.
         """
         names = methods or usable(self.backbone)
         for name in names:
@@ -274,10 +273,9 @@ class DocumentSession(EditedContext):
     def report(
         self, questions: Sequence[str] = (), method: str | None = None, command: str = "", told: Progress = ignored
     ) -> ErasureReport:
-        """What is left of what is edited, measured; `command` repeats it.
+        """What is left of what is edited, by `method_now` if none is named; `command` repeats it.
 
-        By the method that questions are answered by now, where none is named. Raises `QuestionError`, and as
-        `Reporter.report`.
+        Raises `QuestionError`, and as `Reporter.report`.
         """
         with self._lock.held():
             room, last = self._room - ANSWER, self.segments[-1].role

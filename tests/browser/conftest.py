@@ -51,7 +51,7 @@ def tiny_server(
     save_adapter_of(tiny_model("llama", "sdpa", **sizes), folder / "eraser")
     (folder / "eraser" / "steering.json").write_text(json.dumps({"method": "kveraser_lookahead", "lookahead": 16}))
     running = Server(folder / "log", "--model", str(folder / "model"), "--eraser", str(folder / "eraser"))
-    running.start()
+    running.launch()
     yield running
     running.stop()
 
@@ -59,15 +59,17 @@ def tiny_server(
 @pytest.fixture(scope="session")
 def packaged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("packaged-server") / "log")
-    running.start()
+    running.launch()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest) -> Server:
-    packaged = request.node.get_closest_marker("packaged")
-    return request.getfixturevalue("packaged_server" if packaged else "tiny_server")
+def server(request: pytest.FixtureRequest, packaged_server: Server, tiny_server: Server) -> Server:
+    """Both are started with the first test that needs one: one gets ready while the other is used."""
+    wanted = packaged_server if request.node.get_closest_marker("packaged") else tiny_server
+    wanted.wait()
+    return wanted
 
 
 @pytest.fixture(scope="session")

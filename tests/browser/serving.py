@@ -23,6 +23,12 @@ class Server:
         self.address = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        """Start it, and wait until it serves."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start it."""
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-u", "app.py", "--port", str(self.port), *self.options],
@@ -30,6 +36,9 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def wait(self) -> None:
+        """Wait until it serves."""
         deadline = time.monotonic() + PATIENCE_S
         while "KVEraser is at" not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:

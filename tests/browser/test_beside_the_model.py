@@ -28,6 +28,7 @@ from tests.browser.driving import (
     paste,
     show_methods,
     start_sample,
+    toast,
     upload,
 )
 from tests.browser.serving import PATIENCE_S, until
@@ -150,6 +151,23 @@ def test_a_tab_closed_while_reading_lets_the_next_one_read(open_tab: Callable[[]
     expect(staying.locator("#status").get_by_text("place 1 of 1")).to_be_in_viewport()
     leaving.close()
     expect(staying.locator(".doc p")).to_have_count(4)
+
+
+def test_a_text_that_is_being_prefilled_can_be_read_and_given_up(open_tab: Callable[..., Page], held: Held, tmp_path):
+    page, file = open_tab(), tmp_path / "research-brief.md"
+    file.write_text(TEXT, encoding="utf-8")
+    held.tokens = 5
+    upload(page, file)
+    expect(page.locator(".doc p").last).to_be_in_viewport()
+    expect(page.locator("#question textarea")).to_be_hidden()
+    page.locator(".doc").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".bar button:visible")).to_have_text(["Erase once it is read"])
+    page.locator("#status .cancel").click()
+    toast(page, "Reading was cancelled")
+    expect(page.locator("#samples .try").first).to_be_visible()
+    paste(page, TEXT)
+    drag(page, "An old rule", "no longer in force.")
 
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])

@@ -9,7 +9,6 @@ from tests.browser.driving import (
     QUESTION,
     TEXT,
     ask,
-    drag,
     erase,
     goto,
     painted,
@@ -195,23 +194,6 @@ def test_of_a_text_that_is_too_long_the_first_part_is_offered(open_page, languag
     expect(page.locator(".doc p")).to_contain_text("many words")
     expect(page.locator("#status .warnings summary")).to_be_visible()
     expect(page.locator("#picker")).to_be_hidden()
-
-
-@pytest.mark.packaged
-def test_the_text_can_be_read_while_it_is_prefilled(page: Page):
-    start_sample(page, "policy-manual.pdf")
-    expect(page.locator(".doc p").first).to_be_visible()
-    expect(page.locator("#status .cancel")).to_be_visible()
-    expect(page.locator("#question textarea")).to_be_hidden()
-    page.locator(".doc").focus()
-    page.keyboard.press("ArrowDown")
-    page.wait_for_function("String(getSelection()).length > 3")
-    expect(page.locator(".bar button:visible")).to_have_text(["Erase once it is read"])
-    page.locator("#status .cancel").click()
-    toast(page, "Reading was cancelled")
-    expect(page.locator("#samples .try").first).to_be_visible()
-    paste(page, TEXT)
-    drag(page, "An old rule", "no longer in force.")
 
 
 def test_what_was_not_read_of_a_file_is_listed_as_text(page: Page, tmp_path):

@@ -19,8 +19,7 @@ said = "#edits .said"
 OLD, NEW = "30 copper coins for every ship", "<b>45</b> ${7*7} silver coins"
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+@pytest.mark.parametrize(("viewport", "language"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["en", "zh"])
 def test_a_passage_is_corrected_shown_and_taken_back(open_page: Callable[..., Page], viewport, language):
     page = open_page(viewport, "light", language)
     chinese = language == "zh-CN"
@@ -89,8 +88,7 @@ def test_an_empty_correction_erases(page: Page):
     expect(page.locator(".doc .new")).to_have_count(0)
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+@pytest.mark.parametrize(("viewport", "language"), [(DESKTOP, "en-US"), (PHONE, "zh-CN")], ids=["en", "zh"])
 def test_a_report_says_what_is_left_and_is_taken_away(open_page: Callable[..., Page], viewport, language):
     page = open_page(viewport, "light", language)
     chinese = language == "zh-CN"
