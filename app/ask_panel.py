@@ -10,7 +10,7 @@ from app.layout import Parts, Update
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
-from app.widgets import conversation, painted, segments, status
+from app.widgets import conversation, is_surpassed, painted, segments, status
 from app.work import answer, question_of, remember, sampling
 from app.workspace import AskedTurn, Workspace
 from kveraser_core.errors import KVEraserError
@@ -42,18 +42,23 @@ class Asking:
     def again(
         self, key: str | None, method: str, follow_up: bool, request: gr.Request, event: gr.EventData
     ) -> Iterator[Update]:
-        """Ask the question of a turn once more, as things are now; with `longer`, for several sentences."""
+        """Ask the question of a turn once more, as things are now; with `longer`, for several sentences.
+
+        Where the exact cache was made since the answer, it is asked of that, whatever method is chosen.
+        """
         workspace = self._workspace(key, request)
         data = event._data or {}
         number = data.get("number")
         if type(number) is not int or not 0 <= number < len(workspace.turns):
             raise PageError(say(request, "e_no_turn"))
-        before = workspace.turns[number]
+        before, default = workspace.turns[number], workspace.session.default_method
+        if not data.get("longer") and is_surpassed(workspace, before):
+            method = default  # an exact answer is there to be had
         turn = AskedTurn(
             before.question,
             method,
             workspace.edits,
-            named=method != workspace.session.default_method,
+            named=method != default,
             brief=before.brief and not data.get("longer"),
             earlier=before.text,
         )

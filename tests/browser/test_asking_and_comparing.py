@@ -55,6 +55,8 @@ def test_an_answer_is_one_sentence_and_can_be_had_longer_and_anew(page: Page):
     assert len(longer) > len(said)
     erase(page, "An old rule", "no longer in force.")
     expect(page.get_by_role("button", name="Ask again")).to_have_count(2)
+    page.locator("#method input").click()
+    page.get_by_role("option", name="full_recompute", exact=True).click()
     turn.last.get_by_role("button", name="Ask again").click()
     expect(turn).to_have_count(3)
     expect(turn.last.locator(".evidence")).to_have_count(1)

@@ -1,11 +1,12 @@
 """Answers that become exact while nobody asks."""
 
+import gradio as gr
 import pytest
 
 from app.erase_panel import Erasing
 from app.page import Page
 from app.turns import Turns
-from app.widgets import conversation
+from app.widgets import conversation, is_surpassed
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.exactness import NotExact
 
@@ -27,6 +28,19 @@ def test_answers_become_exact_and_those_given_before_are_marked(workspace, api, 
     assert (answer["exact"], answer["method"]) == (True, "full_recompute")
     assert [turn["surpassed"] for turn in conversation(workspace)["turns"]] == [True, False]
     assert not api.ask(key, "How much?", "mask", 2)["exact"]
+
+
+def test_asked_again_an_approximate_answer_becomes_the_exact_one_that_there_is(
+    workspace, api, asking, key, background
+):
+    api.erase(key, start=12, end=20)
+    api.ask(key, "How much?", "mask", 2)
+    while background[0].step() != "done":
+        pass
+    assert is_surpassed(workspace, workspace.turns[0])
+    list(asking.again(key, "mask", True, None, gr.EventData(None, {"number": 0})))
+    assert workspace.turns[-1].answer.exact
+    assert not is_surpassed(workspace, workspace.turns[-1])
 
 
 def test_a_program_can_wait_for_an_exact_answer(workspace, api, key):
