@@ -72,8 +72,10 @@ def test_the_page_works_with_its_token_and_policy(browser: Browser, guarded: Ser
     expect(page.locator(".doc p")).to_have_count(4)
     erase(page, "An old rule", "no longer in force.")
     ask(page, "What is the toll?")
+    assert errors == []
     page.reload()
     expect(page.locator(".doc p")).to_have_count(4)
+    errors.clear()  # the reload may have broken off what the page was just asking
     assert page.evaluate("document.cookie") == ""
     assert page.evaluate("fetch('https://evil.example/').then(() => 'sent', () => 'refused')") == "refused"
     assert [text for text in errors if "evil.example" not in text] == []
