@@ -52,7 +52,8 @@ class Asking:
         if type(number) is not int or not 0 <= number < len(workspace.turns):
             raise PageError(say(request, "e_no_turn"))
         before, default = workspace.turns[number], workspace.session.default_method
-        if not data.get("longer") and is_surpassed(workspace, before):
+        stale, exact = before.edits != workspace.edits, workspace.session.exactness.state == "exact"
+        if not data.get("longer") and is_surpassed(before, stale, exact):
             method = default  # an exact answer is there to be had
         turn = AskedTurn(
             before.question,

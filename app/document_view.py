@@ -10,6 +10,8 @@ from app.widget import Widget
 from kveraser_core.documents import Document
 from kveraser_core.documents.spans import Span, SpanError, check_span
 
+NOT_UNDERSTOOD = "The selection was not understood: select the passage again."
+
 
 class DocumentView(Widget):
     """Shows the text `doc`, its pages beginning at `pages`; `value` holds the list `erased`, all in UTF-16 units.
@@ -48,7 +50,7 @@ def to_browser(text: str, spans: list[Span]) -> list[list[int]]:
 def from_browser(text: str, start: object, end: object, selected: object) -> Span:
     """The span of code points at UTF-16 units `start` to `end`. Raises `SpanError` unless it reads `selected`."""
     if not isinstance(start, int) or not isinstance(end, int) or not isinstance(selected, str):
-        raise SpanError("The selection was not understood: select the passage again.")
+        raise SpanError(NOT_UNDERSTOOD)
     if not 0 <= start < end <= _units(text):
         raise SpanError("The selection lies outside the document: select the passage again.")
     encoded = text.encode("utf-16-le")

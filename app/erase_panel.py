@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.document_view import from_browser
+from app.document_view import NOT_UNDERSTOOD, from_browser
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
 from app.search import find_similar
@@ -44,7 +44,7 @@ class Erasing:
         """Put new text in the place of the selected span."""
         given = event._data.get("new_text") if isinstance(event._data, dict) else None
         if not isinstance(given, str):
-            raise SpanError("The selection was not understood: select the passage again.")
+            raise SpanError(NOT_UNDERSTOOD)
         new_text = new_text_of(given)
 
         def change(workspace: Workspace) -> Update:
@@ -209,7 +209,7 @@ def _all_selected(workspace: Workspace, event: gr.EventData) -> list[Span]:
     data = event._data if isinstance(event._data, dict) else {}
     spans = data.get("all", [data])
     if not isinstance(spans, list) or not 0 < len(spans) <= _AT_ONCE:
-        raise SpanError("The selection was not understood: select the passage again.")
+        raise SpanError(NOT_UNDERSTOOD)
     return [_span(workspace, span) for span in spans]
 
 

@@ -48,8 +48,8 @@ def _groups(workspace: Workspace, erased_text: bool) -> list[list[dict[str, Any]
         [
             _record("compare", one.question, answer.method, one.edits, answer.text, answer, erased_text)
             | {"verdict": _verdict_in_words(judge.verdict(answer))}
-            for answer in one.answers
             for judge in [Judge(one, workspace.session.document.text)]
+            for answer in one.answers
         ]
         for one in list(workspace.comparisons)
     ]

@@ -152,22 +152,23 @@ def _found(text: str, found: Similar) -> dict[str, Any]:
 
 def conversation(workspace: Workspace) -> dict[str, Any]:
     """The conversation's data."""
+    now, exact = workspace.edits, workspace.session.exactness.state == "exact"
     return {
         "turns": [
-            _turn(turn, workspace) | _evidence(workspace, turn)
+            _turn(turn, workspace, turn.edits != now, exact) | _evidence(workspace, turn)
             for turn in list(workspace.turns)  # another request may add one meanwhile
         ],
         "questions": workspace.questions,
     }
 
 
-def _turn(turn: AskedTurn, workspace: Workspace) -> dict[str, Any]:
+def _turn(turn: AskedTurn, workspace: Workspace, stale: bool, exact: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "question": turn.question,
         "method": turn.method,
         "answer": turn.text,
         "edits": [f"{edit.text} → {edit.new_text}" if edit.new_text else edit.text for edit in turn.edits],
-        "stale": turn.edits != workspace.edits,
+        "stale": stale,
         "stopped": turn.stopped,
         "running": turn.answer is None and not turn.stopped,
         "place": turn.place,
@@ -183,15 +184,14 @@ def _turn(turn: AskedTurn, workspace: Workspace) -> dict[str, Any]:
             "ttft_ms": 1000 * turn.answer.ttft_s,
             "rate": turn.answer.decode_tokens_per_s,
             "exact": turn.answer.exact,
-            "surpassed": is_surpassed(workspace, turn),
+            "surpassed": is_surpassed(turn, stale, exact),
         }
     return shown
 
 
-def is_surpassed(workspace: Workspace, turn: AskedTurn) -> bool:
-    """Whether `turn` was answered approximately, and an exact answer can be had now."""
-    exact = workspace.session.exactness.state == "exact"
-    return bool(exact and turn.answer and not turn.answer.exact and turn.edits == workspace.edits)
+def is_surpassed(turn: AskedTurn, stale: bool, exact: bool) -> bool:
+    """Whether `turn` was answered approximately, and not before the last change, where `exact` answers can be had."""
+    return bool(exact and not stale and turn.answer and not turn.answer.exact)
 
 
 def _evidence(workspace: Workspace, turn: AskedTurn) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def remember(job: Job, workspace: Workspace, turn: AskedTurn) -> None:
 
 
 def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Sequence[str], wanted: Sampling) -> None:
-    """Answer the question of `comparison` with erase `methods`, each once, the quick ones first.
+    """Answer the question of `comparison` with erase `methods`, each once and full recompute last.
 
     The others are then measured against it. Those that the time does not suffice for get an answer that says so.
     Raises `TooMuchAsked` and `UnreadLanguage`.

@@ -39,6 +39,7 @@ def test_words_that_stand_nowhere_are_named_and_so_is_what_only_erased_text_says
     assert finder.find(QUESTION, "The Toll is thirty coins, at the quay").absent == ()
     said = "According to the document, the answer is: they would have paid thirty coins."
     assert finder.find(QUESTION, said).absent == ()
+    assert finder.find(QUESTION, "No, it must not be paid.").absent == ("no", "must", "not")
     at = TEXT.index("fourteen")
     assert finder.find("What was the toll?", "fourteen coins", [Span(at, at + 8)]).absent == ("fourteen",)
 

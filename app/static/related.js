@@ -1,5 +1,4 @@
 // Passages elsewhere that repeat what is erased, or are about it and say something else.
-const says = (found) => !found.repeats;
 
 // Never cut short: the word that differs may come last.
 function related(item, parent) {
@@ -31,7 +30,7 @@ function eraseAsked(item, actions) {
 function drawRelated(similar, parent) {
   make('h3', '', say('similar_title'), parent);
   if (!similar.length) return make('p', 'said', say('no_similar'), parent);
-  const [repeats, others] = [similar.filter((item) => !says(item)), similar.filter(says)];
+  const [repeats, others] = [true, false].map((repeats) => similar.filter((item) => item.repeats === repeats));
   if (repeats.length) {
     const head = make('div', 'head', undefined, parent);
     make('h4', '', say('repeats'), head);

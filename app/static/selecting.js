@@ -51,8 +51,10 @@ function readSelection() {
 function act(event) {
   if (!selection) return;
   if (props.value?.reading) mark();
-  else trigger(event, selection);
-  if (event === 'erase' && !props.value?.reading) highlight('pending', [[selection.start, selection.end]]);
+  else {
+    trigger(event, selection);
+    if (event === 'erase') highlight('pending', [[selection.start, selection.end]]);
+  }
   getSelection().removeAllRanges();
   readSelection();
 }

@@ -29,7 +29,7 @@ def compared(
     `error`; one after which there is no room for full recompute's answer is not measured.
     """
     answers = dict[str, Answer]()
-    for name in reference_last(names):
+    for name in sorted(dict.fromkeys(names), key=lambda name: name == REFERENCE):
         try:
             active = applied(name)
             cache = active.edited.cache
@@ -51,8 +51,3 @@ def compared(
             logits = answer_logits(backbone, applied(answer.method).edited.cache, prompt_ids, reference.token_ids)
             agreed, kl = agreement(expected, logits)
             yield replace(answer, agreement=agreed, kl=kl)
-
-
-def reference_last(names: Sequence[str]) -> list[str]:
-    """`names`, each once, full recompute last."""
-    return sorted(dict.fromkeys(names), key=lambda name: name == REFERENCE)

@@ -6,7 +6,7 @@ import pytest
 from app.erase_panel import Erasing
 from app.page import Page
 from app.turns import Turns
-from app.widgets import conversation, is_surpassed
+from app.widgets import conversation
 from kveraser_core.documents.spans import Span
 from kveraser_core.sessions.exactness import NotExact
 
@@ -37,10 +37,10 @@ def test_asked_again_an_approximate_answer_becomes_the_exact_one_that_there_is(
     api.ask(key, "How much?", "mask", 2)
     while background[0].step() != "done":
         pass
-    assert is_surpassed(workspace, workspace.turns[0])
+    assert conversation(workspace)["turns"][0]["surpassed"]
     list(asking.again(key, "mask", True, None, gr.EventData(None, {"number": 0})))
     assert workspace.turns[-1].answer.exact
-    assert not is_surpassed(workspace, workspace.turns[-1])
+    assert not conversation(workspace)["turns"][-1]["surpassed"]
 
 
 def test_a_program_can_wait_for_an_exact_answer(workspace, api, key):

@@ -29,8 +29,8 @@ _OF_ANSWER = 0.5
 
 _FORM = frozenset(
     """
-    a an the this that these those it its he she they their there which who what when where and or but not no yes of
-    in on at to for from by with as is are was were be been has have had do does did can may must shall will would
+    a an the this that these those it its he she they their there which who what when where and or but of
+    in on at to for from by with as is are was were be been has have had do does did can will would
     according answer answers based context document describes mentions mentioned passage provided question says said
     stated states text
     """.split()  # noqa: SIM905
