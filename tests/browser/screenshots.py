@@ -68,6 +68,7 @@ def _comparison(browser: Browser, address: str, name: str, scheme: str, language
     page = _erased(browser, address, DESKTOP, scheme, language)
     page.locator("#compare").click()
     expect(page.locator("#cards .card dl")).to_have_count(3)
+    expect(page.locator("#cards dd", has_text="–")).to_have_count(0)  # all are measured
     page.evaluate("document.querySelector('#comparing').scrollIntoView()")
     _picture(page, name)
 
