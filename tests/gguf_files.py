@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from kveraser_core.engines import attention
-from tests.conftest import tiny_config
+from tests.tiny import tiny_config
 
 KINDS = {
     "llama": (LlamaConfig, "llama", {}),

@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 
 from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import tiny_model
 from tests.test_row_pass import SIZES, quantised
+from tests.tiny import tiny_model
 
 ENGINES = ["torch"] if os.environ.get(VARIABLE) == "torch" else ["torch", "cpu"]
 """Those that this machine can run."""

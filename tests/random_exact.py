@@ -16,7 +16,7 @@ from kveraser_core.model.model_lock import Interrupted
 from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.edited_spans import EditedSpan
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT
+from tests.tiny import TEXT
 
 Edited = frozenset[tuple[int, str]]
 CHUNK = 16

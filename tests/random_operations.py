@@ -15,8 +15,8 @@ from kveraser_core.methods import METHODS
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT
 from tests.poison import hidden_slots
+from tests.tiny import TEXT
 
 _METHODS = [*METHODS, "kveraser_repair:3", "local_repair:5", "kveraser", "forget", "mask:2"]
 _SHORT = Sampling(max_tokens=3)

@@ -18,7 +18,7 @@ from app.page import Page
 from app.server import serve
 from app.store import SessionStore
 from kveraser_core.model.backbone import Backbone
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 ENDPOINTS = {
     "load",

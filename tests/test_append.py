@@ -11,7 +11,7 @@ from kveraser_core.model.generation import Cancelled, Sampling
 from kveraser_core.model.prompts import SYSTEM
 from kveraser_core.sessions.segments import NoRoomToAppend
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT
+from tests.tiny import TEXT
 
 SHORT = Sampling(max_tokens=4)
 

@@ -6,7 +6,7 @@ from kveraser_core.engines import attention
 from kveraser_core.engines.batch import Segment
 from kveraser_core.model.backbone import Backbone, MissingEraser, UnsupportedModel, best_dtype, check_supported
 from kveraser_core.model.packaged import NoPackagedModel
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 IDS = [5, 9, 30, 31]
 

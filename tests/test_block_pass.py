@@ -23,8 +23,8 @@ from kveraser_core.engines.cpu.features import LEVEL
 from kveraser_core.engines.engine import VARIABLE, EngineError
 from kveraser_core.engines.torch import TorchEngine
 from kveraser_core.model.backbone import Backbone
-from tests.conftest import PROJECTIONS, tiny_config, tiny_model
 from tests.test_row_pass import as_read, close
+from tests.tiny import PROJECTIONS, tiny_config, tiny_model
 
 pytestmark = pytest.mark.skipif(
     torch.cpu._is_amx_tile_supported(), reason="blocks of tokens are read otherwise on this processor"

@@ -7,9 +7,9 @@ import pytest
 
 from kveraser_core.cli.main import main
 from kveraser_core.sessions.answers import FIGURES
-from tests.conftest import TEXT
 from tests.pdf_files import File, text
 from tests.test_documents import pdf
+from tests.tiny import TEXT
 
 OLD = "the toll is fourteen silver coins"
 KEYS_OF_ALL = {

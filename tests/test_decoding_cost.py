@@ -10,7 +10,7 @@ from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.methods import usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 SHORT, LONG = 1_000, 8_000
 SIZES = {

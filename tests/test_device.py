@@ -17,9 +17,9 @@ from kveraser_core.methods import usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling, agreement, answer_logits
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT
 from tests.gguf_files import tiny
 from tests.test_attention import reference
+from tests.tiny import TEXT
 
 DEVICE = os.environ.get("KVERASER_TEST_DEVICE", "cpu")
 OLD = "An old rule said that the toll is fourteen silver coins for every mast."

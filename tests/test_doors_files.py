@@ -13,8 +13,8 @@ from gradio.utils import get_upload_folder
 from gradio_client import handle_file
 
 from app import api_documents, bodies, load_panel, uploads
-from tests.conftest import TEXT
 from tests.serving import Served
+from tests.tiny import TEXT
 
 SECRET = "The secret word of this machine is xylophone."
 

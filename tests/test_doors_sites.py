@@ -12,8 +12,8 @@ from mcp.client.streamable_http import streamablehttp_client
 from app import uploads
 from app.hosts import HostNameError, Hosts, is_this_machine
 from app.tokens import TokenError, chosen_token
-from tests.conftest import TEXT
 from tests.serving import Reply, Served, run_beside
+from tests.tiny import TEXT
 
 pytestmark = pytest.mark.usefixtures("many_requests")
 

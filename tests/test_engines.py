@@ -10,9 +10,9 @@ from kveraser_core.methods import usable
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT, tiny_model
 from tests.poison import ENGINES, model_for
 from tests.test_row_pass import SIZES
+from tests.tiny import TEXT, tiny_model
 
 OLD = "An old rule said that the toll is fourteen silver coins for every mast."
 SHORT = Sampling(max_tokens=8)

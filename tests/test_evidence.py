@@ -3,7 +3,7 @@ import pytest
 from kveraser_core.documents.document import Document
 from kveraser_core.documents.similar.evidence import EvidenceFinder
 from kveraser_core.documents.spans import Span
-from tests.conftest import TEXT
+from tests.tiny import TEXT
 
 TODAY = "The toll today is thirty copper coins for a ship, paid at the quay by noon."
 QUESTION = "How much is the toll today?"

@@ -18,9 +18,9 @@ from app import clients, jobs
 from app.clients import AT_ONCE, RateLimit, client_of
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Cancelled
-from tests.conftest import tiny_model
 from tests.crowd import Client, Record, Refused, behave, misbehave, served, text
 from tests.serving import run_beside
+from tests.tiny import tiny_model
 
 
 @pytest.fixture(scope="module")

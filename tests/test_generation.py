@@ -4,7 +4,7 @@ import torch
 from kveraser_core.errors import KVEraserError
 from kveraser_core.model import generation
 from kveraser_core.model.generation import Cancelled, Generated, Sampling, agreement, answer_logits, generate, prefill
-from tests.conftest import TEXT, tiny_model
+from tests.tiny import TEXT, tiny_model
 
 CUT_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 

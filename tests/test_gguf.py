@@ -14,8 +14,8 @@ from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.model.backbone import Backbone, UnsupportedModel
 from kveraser_core.model.gguf import convert as module
 from kveraser_core.model.gguf.convert import CacheUnwritable
-from tests.conftest import TEXT
 from tests.gguf_files import KINDS, tiny, tokens_of, write
+from tests.tiny import TEXT
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.layer import CacheFull, OutOfMemory
 from kveraser_core.cache.view import ALL_SLOTS
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 IDS = torch.randint(3, 400, (1, 60), generator=torch.Generator().manual_seed(1))
 

@@ -11,7 +11,7 @@ from kveraser_core.sessions.questions import QuestionError
 from kveraser_core.sessions.segments import NoRoomToAppend
 from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import TooMuchText
-from tests.conftest import TEXT
+from tests.tiny import TEXT
 
 
 @pytest.fixture

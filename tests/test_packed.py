@@ -7,7 +7,7 @@ from torch import nn
 from kveraser_core.engines import packed as module
 from kveraser_core.engines.packed import packed, packs, worth_packing
 from kveraser_core.engines.torch import TorchEngine
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])

@@ -1,7 +1,7 @@
 import pytest
 
 from kveraser_core.model.prompts import SYSTEM, Prompt, Turn
-from tests.conftest import CHATML
+from tests.tiny import CHATML
 
 
 def test_head_and_question_are_the_chat_template_around_the_document(llama):

@@ -16,7 +16,6 @@ from kveraser_core.methods.local_repair import LocalRepair
 from kveraser_core.methods.staleness import stale_tokens
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.context import read_context
-from tests.conftest import TEXT
 from tests.methods.states import (
     load_eraser,
     load_eraser_for,
@@ -30,6 +29,7 @@ from tests.methods.states import (
     states,
 )
 from tests.poison import ENGINES, model_for
+from tests.tiny import TEXT
 
 NAMES = [name for name in METHODS if name not in ("kveraser", "mask")]
 REPLACING = [name for name in NAMES if name not in ("none", "erratum")]

@@ -15,8 +15,8 @@ from kveraser_core.sessions.questions import QuestionError
 from kveraser_core.sessions.report_html import as_html
 from kveraser_core.sessions.report_measure import NothingToReport
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT, tiny_model
 from tests.session_states import OLD, same, states
+from tests.tiny import TEXT, tiny_model
 
 AGAIN = "\n\nThe ferry leaves from the second pier.\n\n"
 PAGES = (0, TEXT.index("The toll today"), len(TEXT) + 2)

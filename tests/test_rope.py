@@ -5,7 +5,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from kveraser_core.cache.editable_cache import EditableCache
 from kveraser_core.cache.rotation import KeyRotation, Turns
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 VARIANTS = {
     "default": {"rope_type": "default", "rope_theta": 1e4},

@@ -15,9 +15,9 @@ from kveraser_core.engines.cpu.engine import CpuEngine
 from kveraser_core.engines.cpu.row_pass import RowPass
 from kveraser_core.engines.engine import VARIABLE
 from kveraser_core.model.backbone import Backbone
-from tests.conftest import tiny_model
 from tests.gguf_files import tiny
 from tests.test_quantised import levelled, multiples
+from tests.tiny import tiny_model
 
 SIZES = {"intermediate_size": 128, "max_position_embeddings": 2048}
 

@@ -12,8 +12,8 @@ from kveraser_core.sessions.answers import Answer
 from kveraser_core.sessions.questions import QuestionError
 from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import DocumentTooLong
-from tests.conftest import TEXT
 from tests.session_states import OLD, same, states
+from tests.tiny import TEXT
 
 SHORT = Sampling(max_tokens=6)
 

@@ -13,7 +13,7 @@ from kveraser_core.sessions.context import read_context
 from kveraser_core.sessions.questions import QuestionError
 from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.window import TooMuchText
-from tests.conftest import TEXT
+from tests.tiny import TEXT
 
 SHORT = Sampling(max_tokens=8)
 QUESTION = "What is the toll?"

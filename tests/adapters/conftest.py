@@ -10,7 +10,7 @@ from kveraser_core.model.adapter_files import CONFIG, WEIGHTS
 from kveraser_core.model.adapters import AdapterError
 from kveraser_core.model.backbone import Backbone
 from tests.adapters.folders import same, state, write
-from tests.conftest import PROJECTIONS, tiny_model
+from tests.tiny import PROJECTIONS, tiny_model
 
 
 @pytest.fixture(scope="module")

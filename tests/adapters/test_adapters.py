@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from kveraser_core.model.adapters import AdapterError, load_adapter
 from tests.adapters.folders import logits
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen3"])

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from kveraser_core.model.adapter_files import CONFIG, WEIGHTS, read_settings
 from kveraser_core.model.adapters import AdapterError, load_adapter
 from tests.adapters.folders import logits, write
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 NOT_PLAIN = {
     "use_dora": True,

@@ -11,7 +11,7 @@ from kveraser_core.model import adapters
 from kveraser_core.model.adapter_files import CONFIG, STEERING, WEIGHTS
 from kveraser_core.model.adapters import AdapterError, load_adapter
 from tests.adapters.folders import same, state, write
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 KEY = "base_model.model.model.layers.1.self_attn.q_proj.lora_{}.weight"
 

@@ -17,7 +17,7 @@ from app.samples import samples
 from kveraser_core.documents import load_document
 from tests.browser.driving import TEXT, goto
 from tests.browser.serving import PATIENCE_S, Server
-from tests.conftest import save_adapter_of, tiny_model, trained_tokenizer
+from tests.tiny import save_adapter_of, tiny_model, trained_tokenizer
 
 expect.set_options(timeout=1000 * PATIENCE_S)
 FLAGS = [

@@ -32,8 +32,8 @@ from tests.browser.driving import (
     upload,
 )
 from tests.browser.serving import PATIENCE_S, until
-from tests.conftest import tiny_model
 from tests.serving import serve_here
+from tests.tiny import tiny_model
 
 pytestmark = pytest.mark.browser
 

@@ -22,8 +22,8 @@ from kveraser_core.sessions.window import room_for_document
 from tests.browser.conftest import DESKTOP, PHONE, WINDOW
 from tests.browser.driving import QUESTION, TEXT, ask, drag, erase, goto, open_panel, paste, toast
 from tests.browser.serving import PATIENCE_S
-from tests.conftest import tiny_model
 from tests.serving import serve_here
+from tests.tiny import tiny_model
 
 pytestmark = pytest.mark.browser
 LONGEST_MS, ATTEMPTS = 200, 3

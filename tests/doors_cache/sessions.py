@@ -6,7 +6,7 @@ from kveraser_core.documents import Document
 from kveraser_core.methods import METHODS
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT as HARBOUR
+from tests.tiny import TEXT as HARBOUR
 
 TEXT = HARBOUR + "\n\n" + "Fishing boats pay nothing by noon. " * 12
 """So much follows what is erased that no method recomputes all of it."""

@@ -16,7 +16,6 @@ from kveraser_core.sessions.active_edit import NoCache
 from kveraser_core.sessions.context import read_context
 from kveraser_core.sessions.history import HISTORY
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import tiny_model
 from tests.doors_cache.sessions import (
     OLD,
     QUESTION,
@@ -31,6 +30,7 @@ from tests.doors_cache.sessions import (
 )
 from tests.poison import ENGINES, hidden_slots, model_for, poisoned
 from tests.test_row_pass import SIZES
+from tests.tiny import tiny_model
 
 STATES = {
     "erased by another method": lambda session: session.erase(find_text(TEXT, OLD), "delete_shift"),

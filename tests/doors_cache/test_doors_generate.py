@@ -12,7 +12,6 @@ from kveraser_core.documents.search.finding import find_text
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generate_guard import OtherTokens
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import tiny_model
 from tests.doors_cache.sessions import (
     CLOSING,
     OLD,
@@ -25,6 +24,7 @@ from tests.doors_cache.sessions import (
     session_answer,
     states,
 )
+from tests.tiny import tiny_model
 
 WRONG = {
     "too few": lambda ids: ids[:, :5],

@@ -12,8 +12,8 @@ from kveraser_core.model.backbone import Backbone
 from kveraser_core.model.generation import Sampling
 from kveraser_core.sessions import lock as session_lock
 from kveraser_core.sessions.lock import SessionBusy
-from tests.conftest import tiny_model
 from tests.doors_cache.sessions import OLD, QUESTION, SHORT, TEXT, generated
+from tests.tiny import tiny_model
 
 EDITS = {
     "erase": lambda session: session.erase([Span(0, 9)]),

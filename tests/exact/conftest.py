@@ -7,8 +7,8 @@ from kveraser_core.model import model_lock
 from kveraser_core.sessions import exact
 from kveraser_core.sessions.session import DocumentSession
 from kveraser_core.sessions.worker import Worker
-from tests.conftest import TEXT
 from tests.random_exact import CHUNK
+from tests.tiny import TEXT
 
 
 @pytest.fixture(autouse=True)

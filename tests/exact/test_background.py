@@ -11,9 +11,9 @@ from kveraser_core.model.model_lock import Interrupted, ModelLock
 from kveraser_core.sessions import pace
 from kveraser_core.sessions.pace import Pace
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT
 from tests.exact.steps import QUESTION, SHORT, filled, until
 from tests.random_exact import Reference
+from tests.tiny import TEXT
 
 
 def test_the_worker_makes_sessions_exact_and_ends_without_work(llama, worker):

@@ -13,10 +13,10 @@ from kveraser_core.model.generation import Cancelled
 from kveraser_core.sessions import exact
 from kveraser_core.sessions.exactness import NotExact
 from kveraser_core.sessions.session import DocumentSession
-from tests.conftest import TEXT
 from tests.exact.steps import OLD, QUESTION, SHORT, filled, work
 from tests.poison import ENGINES, model_for
 from tests.random_exact import CHUNK, Reference
+from tests.tiny import TEXT
 
 
 def test_after_an_edit_answers_become_exact(session, background):

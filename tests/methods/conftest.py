@@ -4,8 +4,8 @@ import pytest
 
 from kveraser_core.model.backbone import Backbone
 from kveraser_core.sessions.context import read_context
-from tests.conftest import TEXT
 from tests.methods.states import one, several
+from tests.tiny import TEXT
 
 
 @pytest.fixture

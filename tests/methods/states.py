@@ -11,7 +11,7 @@ from kveraser_core.documents.spans import Span
 from kveraser_core.methods import get_method, make_plan
 from kveraser_core.methods.apply import apply
 from kveraser_core.methods.edits import erasures
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
 

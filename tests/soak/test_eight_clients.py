@@ -11,8 +11,8 @@ from collections import Counter
 import pytest
 
 from kveraser_core.model.backbone import Backbone
-from tests.conftest import tiny_model
 from tests.crowd import Client, Record, behave, misbehave, served
+from tests.tiny import tiny_model
 
 pytestmark = pytest.mark.soak
 SECONDS = float(os.environ.get("SOAK_S", "600"))

@@ -12,7 +12,7 @@ from kveraser_core.tasks.corpus import Corpus
 from kveraser_core.training.mixture import Mixture
 from kveraser_core.training.recipe import BadRecipe, Recipe
 from kveraser_core.training.trainer import train
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 from tests.training.texts import prose
 
 ROOT = Path(__file__).parents[2]

@@ -25,7 +25,7 @@ from kveraser_core.training.mixture import FINETUNE, Mixture
 from kveraser_core.training.recipe import Recipe
 from kveraser_core.training.selector import not_negative
 from kveraser_core.training.trainer import train
-from tests.conftest import TEXT, tiny_model
+from tests.tiny import TEXT, tiny_model
 from tests.training.texts import prose
 
 

@@ -17,7 +17,7 @@ from kveraser_core.training.mixture import Mixture
 from kveraser_core.training.recipe import BadRecipe, Recipe
 from kveraser_core.training.trainer import train
 from kveraser_core.training.validation import Validation
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 from tests.training.texts import prose
 
 RECIPE = Recipe(
