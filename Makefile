@@ -7,9 +7,10 @@ BIN := .venv/bin
 run: .venv/.ready
 	$(BIN)/python app.py $(if $(MODEL),--model "$(MODEL)")
 
-# Two processes of one thread each: the models of most tests are too small to be shared out between threads.
+# Three processes of one thread each, for two cores: the models of most tests are too small to be shared out between
+# threads, and those that drive the browser wait for it.
 # tests/sharing_out.py says which tests stay together.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3
 
 test: .venv/.ready
 	$(TEST)

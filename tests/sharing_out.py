@@ -6,16 +6,25 @@ xdist's own `--dist loadgroup` does it by a mark, and version 3.8 leaves the mar
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
-    "tests/browser/": "the browser, and the servers of its tests",
-    "tests/test_report.py::test_the_packaged_model": "the packaged model, and the documents that it has prefilled",
-    "tests/test_readme.py": "the packaged model, and the documents that it has prefilled",
-    "tests/test_samples.py": "the packaged model, and the documents that it has prefilled",
-    "tests/test_packaged_model.py": "the packaged model, and the documents that it has prefilled",
+    "the browser, and two servers": (
+        "tests/browser/test_asking_and_comparing.py",
+        "tests/browser/test_hostile.py",
+        "tests/browser/test_loading.py",
+        "tests/browser/test_programs.py",
+    ),
+    "the browser, and the server with the tiny model": ("tests/browser/",),
+    "the packaged model, and the documents that it has prefilled": (
+        "tests/test_report.py::test_the_packaged_model",
+        "tests/test_readme.py",
+        "tests/test_samples.py",
+        "tests/test_packaged_model.py",
+    ),
 }
+"""What the tests of a group share, and how their ids begin; the first that fits counts."""
 
 
 class Groups(LoadScopeScheduling):
     """The groups first, the one of most tests before the others, and then all other tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for start, group in GROUPS.items() if nodeid.startswith(start)), nodeid)
+        return next((group for group, starts in GROUPS.items() if nodeid.startswith(starts)), nodeid)

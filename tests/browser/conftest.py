@@ -65,9 +65,10 @@ def packaged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, packaged_server: Server, tiny_server: Server) -> Server:
-    """Both are started with the first test that needs one: one gets ready while the other is used."""
-    wanted = packaged_server if request.node.get_closest_marker("packaged") else tiny_server
+def server(request: pytest.FixtureRequest, tiny_server: Server) -> Server:
+    """Where the packaged one is needed first, the tiny one gets ready too while that is used."""
+    packaged = request.node.get_closest_marker("packaged")
+    wanted: Server = request.getfixturevalue("packaged_server") if packaged else tiny_server
     wanted.wait()
     return wanted
 

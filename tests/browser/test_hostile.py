@@ -127,7 +127,8 @@ def test_a_server_started_again_under_open_tabs(open_page: Callable[..., Page], 
     finally:
         server.start()
     for language, page in tabs.items():
-        toast(page, gone[language])
+        toast(page, gone[language])  # soon enough for both: it leaves by itself
+    for page in tabs.values():
         paste(page, TEXT + "\n\nAgain.")
         ask(page, QUESTION)
     open_page.errors.clear()  # type: ignore[attr-defined]  # the browser reports the connections that broke
