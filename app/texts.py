@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.i18n import I18nData
 
+from app.language import language_of
 from kveraser_core.errors import KVEraserError
 
 STATIC = Path(__file__).parent / "static"
@@ -17,7 +18,9 @@ def _static(name: str) -> dict[str, str]:
     return json.loads((STATIC / name).read_text(encoding="utf-8"))
 
 
-WORDS = {language: _static(f"words.{language}.json") for language in ("en", "zh")}
+WORDS = {
+    language: _static(f"words.{language}.json") | _static(f"methods.{language}.json") for language in ("en", "zh")
+}
 _ERRORS_ZH = _static("errors.zh.json")
 _OURS = "kveraser-"
 _SPOKEN = {"status.queue_position": "queue", "common.complete": "complete", "common.progress": "progress"}
@@ -72,5 +75,4 @@ def explain(request: gr.Request | None, error: KVEraserError) -> str:
 
 
 def _reads_chinese(request: gr.Request | None) -> bool:
-    accepted = request.headers.get("accept-language", "") if request else ""
-    return accepted.lower().startswith("zh")
+    return request is not None and language_of(request.headers).lower().startswith("zh")

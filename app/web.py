@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from app.blocks import Blocks
 from app.doors import Doors
 from app.hosts import Hosts
+from app.language import SpokenPage
 from app.texts import STATIC, translations
 from app.theme import theme
 from app.tools import tool_manager
@@ -54,4 +55,4 @@ def web_app(page: Blocks, hosts: Hosts, token: str | None) -> Doors:
     )
     page.has_launched = True
     tools = tool_manager(page.endpoints, app, hosts)
-    return Doors(app, hosts, token, page.endpoints)
+    return Doors(SpokenPage(app), hosts, token, page.endpoints)

@@ -17,7 +17,7 @@ from kveraser_core.sessions.edited_spans import EditedSpan
 class StatusBar(Widget):
     """What is loaded and how full the window is; while a document is loaded, how that gets on. Event `cancel`."""
 
-    scripts = ("streaming", "gradio", "typing", "status", "tabs")
+    scripts = ("streaming", "gradio", "typing", "status", "switches", "tabs")
     styles = ("status",)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.driving import FIRST, SECOND, TEXT, THIRD, drag, erase, painted, paste, pick_sample, toast
@@ -53,6 +53,34 @@ def test_a_drag_across_paragraphs_erases_what_is_painted(open_page: Callable[...
     assert (max(shade) < 90) if scheme == "dark" else (min(shade) > 200)
     page.locator("#compare").click()
     toast(page, "问题为空：请输入您想知道的内容。" if language == "zh-CN" else "The question is empty")
+
+
+def shade(page: Page) -> int:
+    """How bright the page's ground is, from 0 to 255."""
+    return int(page.evaluate("getComputedStyle(document.querySelector('.gradio-container')).color.match(/\\d+/)[0]"))
+
+
+def test_dark_and_language_are_switched_and_kept(open_page: Callable[..., Page]):
+    page = open_page()
+
+    def by_name(name: str) -> Locator:
+        return page.get_by_role("button", name=name, exact=True)
+
+    before = shade(page)
+    by_name("Dark").click()
+    assert abs(shade(page) - before) > 100
+    by_name("中文").click()
+    by_name("English").wait_for()
+    assert abs(shade(page) - before) > 100
+    expect(page.locator("#read")).to_have_text("阅读这段文本")
+    page.locator("#read").click()
+    toast(page, "还没有文本")
+    by_name("浅色").click()
+    assert shade(page) == before
+    by_name("English").click()
+    by_name("Dark").wait_for()
+    expect(page.locator("#read")).to_have_text("Read this text")
+    open_page.errors.clear()  # type: ignore[attr-defined]  # of requests that were under way when it was loaded again
 
 
 def test_what_is_painted_is_whole_tokens(page: Page):
