@@ -7,6 +7,7 @@ import gradio as gr
 from app.document_view import shown
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
+from app.method_choice import Chosen, method_choice
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
@@ -26,7 +27,7 @@ class Asking:
         self.store, self.turns, self.page, self.parts = store, turns, parts, parts.asking
 
     def ask(
-        self, key: str | None, question: str, method: str, follow_up: bool, keep: bool, request: gr.Request
+        self, key: str | None, question: str, chosen: Chosen, follow_up: bool, keep: bool, request: gr.Request
     ) -> Iterator[Update]:
         """Answer a question, streaming; the question box is emptied once the answer begins.
 
@@ -35,12 +36,12 @@ class Asking:
         workspace = self._workspace(key, request)
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
-        named = method != workspace.session.default_method
-        turn = AskedTurn(question_of(question), method, workspace.edits, named=named)
+        named = chosen.method != workspace.session.default_method
+        turn = AskedTurn(question_of(question), chosen.method, workspace.edits, named=named)
         yield from self._answer(key, workspace, turn, follow_up, keep, request)
 
     def again(
-        self, key: str | None, method: str, follow_up: bool, request: gr.Request, event: gr.EventData
+        self, key: str | None, chosen: Chosen, follow_up: bool, request: gr.Request, event: gr.EventData
     ) -> Iterator[Update]:
         """Ask the question of a turn once more, as things are now; with `longer`, for several sentences.
 
@@ -51,7 +52,7 @@ class Asking:
         number = data.get("number")
         if type(number) is not int or not 0 <= number < len(workspace.turns):
             raise PageError(say(request, "e_no_turn"))
-        before, default = workspace.turns[number], workspace.session.default_method
+        before, method, default = workspace.turns[number], chosen.method, workspace.session.default_method
         stale, exact = before.edits != workspace.edits, workspace.session.exactness.state == "exact"
         if not data.get("longer") and is_surpassed(before, stale, exact):
             method = default  # an exact answer is there to be had
@@ -109,7 +110,10 @@ class Asking:
             turn.place = None
         if turn.text and not emptied:
             yield {self.parts.question: ""}
-        yield {self.parts.conversation: conversation(workspace)} | (self._grown(workspace) if turn.remembered else {})
+        yield {
+            self.parts.conversation: conversation(workspace),
+            self.parts.methods: method_choice(workspace.session.backbone, workspace),
+        } | (self._grown(workspace) if turn.remembered else {})
         if failed:
             raise failed[0]
 

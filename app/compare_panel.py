@@ -7,6 +7,7 @@ import gradio as gr
 from app.cards import cards
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
+from app.method_choice import Chosen, method_choice
 from app.store import SessionStore
 from app.texts import PageError, say
 from app.turns import Turns
@@ -25,7 +26,7 @@ class Comparing:
     def __init__(self, store: SessionStore, turns: Turns, parts: Parts) -> None:
         self.store, self.turns, self.parts = store, turns, parts
 
-    def compare(self, key: str | None, question: str, methods: list[str], request: gr.Request) -> Iterator[Update]:
+    def compare(self, key: str | None, question: str, chosen: Chosen, request: gr.Request) -> Iterator[Update]:
         """Answer with each method, full recompute last: the question, or the last one asked where it is empty."""
         owner = request.session_hash if request else None
         workspace = self.store.get(key, owner)
@@ -33,10 +34,10 @@ class Comparing:
             question = workspace.turns[-1].question
         if not question.strip():
             raise PageError(say(request, "e_no_question"))
-        if not methods:
+        if not chosen.compare:
             raise PageError(say(request, "e_no_methods"))
         comparison = Comparison(question_of(question), workspace.edits)
-        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), ordered(methods)
+        wanted, order = sampling(MAX_TOKENS, MAX_TOKENS), ordered(chosen.compare)
 
         def work(job: Job) -> None:
             with self.store.using(key):
@@ -54,7 +55,10 @@ class Comparing:
         except KVEraserError:
             yield {self.parts.cards: cards(request, workspace)}
             raise
-        yield {self.parts.cards: cards(request, workspace)}
+        yield {
+            self.parts.cards: cards(request, workspace),
+            self.parts.asking.methods: method_choice(workspace.session.backbone, workspace),
+        }
 
     def stop(self, key: str | None, request: gr.Request) -> None:
         """Stop the comparison after the method that answers now."""

@@ -8,6 +8,7 @@ import gradio as gr
 from app.document_view import NOT_UNDERSTOOD, from_browser
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
+from app.method_choice import method_choice
 from app.search import find_similar
 from app.store import SessionStore
 from app.turns import Turns
@@ -171,8 +172,7 @@ class Erasing:
             self.parts.edits: edit_list(workspace, said, **figures),
             self.parts.exactness: exactness(workspace),
             self.parts.segments: segments(workspace),
-            self.parts.asking.conversation: conversation(workspace),
-        }
+        } | self._answers(workspace)
 
     def poll(self, key: str | None, request: gr.Request) -> Update:
         """How exact answers are by now; once they are, which answers were given before."""
@@ -181,11 +181,14 @@ class Erasing:
             return {self.parts.exactness: {}}
         now = exactness(workspace)
         update: Update = {self.parts.exactness: now}
-        return (
-            update
-            if now.get("state") == "working"
-            else update | {self.parts.asking.conversation: conversation(workspace)}
-        )
+        return update if now.get("state") == "working" else update | self._answers(workspace)
+
+    def _answers(self, workspace: Workspace) -> Update:
+        asking = self.parts.asking
+        return {
+            asking.conversation: conversation(workspace),
+            asking.methods: method_choice(workspace.session.backbone, workspace),
+        }
 
 
 def _figures(workspace: Workspace, seconds: float, tokens: int) -> dict[str, Any]:

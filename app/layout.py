@@ -8,11 +8,10 @@ from gradio.blocks import Block
 
 from app.cards import Cards
 from app.document_view import DocumentView
-from app.method_choice import MethodChoice, MethodChoices
+from app.method_choice import MethodChoice, method_choice
 from app.texts import translated as _
 from app.welcome import Welcome, welcome
 from app.widgets import Conversation, EditList, Exactness, Segments, StatusBar, status
-from kveraser_core.methods import NONE, REFERENCE, default_method, usable
 from kveraser_core.model.backbone import Backbone
 
 ENCODINGS = [
@@ -52,11 +51,9 @@ class AskingParts:
     question: gr.Textbox
     ask: gr.Button
     compare: gr.Button
-    method: MethodChoice
-    about_method: gr.Markdown
+    methods: MethodChoice
     follow_up: gr.Checkbox
     remember: gr.Checkbox
-    methods: MethodChoices
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def lay_out(backbone: Backbone) -> Parts:
             edits = EditList({}, elem_id="edits")
             parts = Segments({}, elem_id="segments")
         with gr.Column(elem_id="asking", elem_classes=["pane"]):
-            asking = _asking(usable(backbone), default_method(backbone))
+            asking = _asking(backbone)
     with gr.Column(elem_id="comparing", elem_classes=["pane"]):
         cards = Cards({}, elem_id="cards")
     return Parts(key, taken, bar, opening, view, edits, exact, parts, asking, cards)
@@ -122,7 +119,7 @@ def _page_number(which: str) -> gr.Number:
     return gr.Number(1, label=_(f"{which}_page"), precision=0, minimum=1, min_width=80, elem_id=which)
 
 
-def _asking(methods: list[str], default: str) -> AskingParts:
+def _asking(backbone: Backbone) -> AskingParts:
     conversation = Conversation({}, elem_id="conversation")
     question = gr.Textbox(
         label=_("question"), placeholder=_("question_hint"), lines=2, max_lines=5, elem_id="question"
@@ -130,11 +127,7 @@ def _asking(methods: list[str], default: str) -> AskingParts:
     with gr.Row(elem_id="go"):
         ask = gr.Button(_("ask"), variant="primary", elem_id="ask", min_width=70)
         compare = gr.Button(_("compare"), elem_id="compare", min_width=70)
+    methods = MethodChoice(method_choice(backbone), elem_id="methods")
     follow_up = gr.Checkbox(True, label=_("follow_up"), elem_id="follow-up")
     remember = gr.Checkbox(False, label=_("remember"), elem_id="remember")
-    with gr.Accordion(_("how"), open=False, elem_id="how"):
-        method = MethodChoice(methods, value=default, label=_("method"), elem_id="method", filterable=False)
-        about_method = gr.Markdown(_(f"m_{default}"), elem_id="about-method")
-        ticked = [default, REFERENCE, NONE]
-        several = MethodChoices(methods, value=ticked, label=_("methods"), elem_id="methods")
-    return AskingParts(conversation, question, ask, compare, method, about_method, follow_up, remember, several)
+    return AskingParts(conversation, question, ask, compare, methods, follow_up, remember)

@@ -11,6 +11,7 @@ from app.cards import cards
 from app.document_view import shown
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
+from app.method_choice import method_choice
 from app.samples import Sample, samples
 from app.shelf import Shelf
 from app.store import SessionStore
@@ -209,6 +210,7 @@ class Loading:
             parts.exactness: exactness(workspace),
             parts.segments: segments(workspace),
             parts.asking.conversation: conversation(workspace),
+            parts.asking.methods: method_choice(self.backbone, workspace),
             parts.cards: cards(request, workspace),
             parts.opening.panel: gr.update(open=False),
         }

@@ -1,28 +1,59 @@
-"""Choosing erase methods. Other names than those offered are let through: the session refuses them in a sentence.
+"""The choice of erase methods: the one that answers, and those that are compared."""
 
-Such a name comes from a page that was loaded before the server was started again without the eraser.
-"""
-
+from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
+from app.widget import Widget
+from app.workspace import Workspace
+from kveraser_core.methods import NONE, REFERENCE, default_method, usable
+from kveraser_core.model.backbone import Backbone
 
 
-class MethodChoice(gr.Dropdown):
-    """One erase method."""
+@dataclass(frozen=True)
+class Chosen:
+    """The names of the erase method that answers and of those that are compared.
 
-    def get_block_name(self) -> str:
-        return "dropdown"
+    They may be others than those offered, of a page that was loaded before the server was started again without the
+    eraser: the session refuses them in a sentence.
+    """
 
-    def preprocess(self, payload: Any) -> str:
-        return str(payload)
+    method: str
+    compare: list[str]
 
 
-class MethodChoices(gr.CheckboxGroup):
-    """Several erase methods."""
+class MethodChoice(Widget):
+    """Every method in plain words, with the seconds to expect. What is chosen is kept in the browser."""
 
-    def get_block_name(self) -> str:
-        return "checkboxgroup"
+    scripts = ("methods",)
+    styles = ("panel", "methods")
 
-    def preprocess(self, payload: Any) -> list[Any]:
-        return [str(name) for name in payload]
+    def preprocess(self, payload: Any) -> Chosen:  # type: ignore[override]
+        data = payload if isinstance(payload, dict) else {}
+        compare = data.get("compare")
+        return Chosen(str(data.get("method")), [str(name) for name in compare] if isinstance(compare, list) else [])
+
+
+def method_choice(backbone: Backbone, workspace: Workspace | None = None) -> dict[str, Any]:
+    """The data of the choice: the methods on offer, the `usual` one first, and which are compared to begin with."""
+    usual = default_method(backbone)
+    first = [usual, REFERENCE]
+    return {
+        "offered": [*first, *(name for name in usable(backbone) if name not in first)],
+        "compare_first": [*first, NONE],
+        "seconds": _seconds(workspace) if workspace and workspace.edits else {},
+    }
+
+
+def _seconds(workspace: Workspace) -> dict[str, float]:
+    """The seconds to the first token by the methods: as last measured with these edits.
+
+    Full recompute's are at first those that prefilling as many tokens took; they are over once its cache is there.
+    """
+    edits, session = workspace.edits, workspace.session
+    answers = [answer for made in list(workspace.comparisons) if made.edits == edits for answer in made.answers]
+    answers += [turn.answer for turn in list(workspace.turns) if turn.answer and turn.edits == edits]
+    found = {REFERENCE: workspace.prefill.of_last(session.suffix_tokens)}
+    found |= {answer.method: answer.ttft_s for answer in answers if not answer.error}
+    if session.exactness.state == "exact":
+        del found[REFERENCE]
+    return found

@@ -18,7 +18,7 @@ from app.layout import Update, lay_out
 from app.load_panel import Loading
 from app.report_panel import Reporting
 from app.store import SessionStore
-from app.texts import PageError, say, translated
+from app.texts import PageError, say
 from app.turns import Turns
 from kveraser_core.model.backbone import Backbone
 
@@ -67,7 +67,7 @@ class Page:
         quiet = hidden | {"show_progress": "hidden"}
 
         loading = Loading(self.backbone, self.store, turns, p)
-        edits: list[Block] = [p.view, p.edits, p.exactness, p.segments, asked.conversation]
+        edits: list[Block] = [p.view, p.edits, p.exactness, p.segments, asked.conversation, asked.methods]
         everything: list[Block] = [p.key, p.status, p.cards, opening.panel, *edits]
         dialogue: list[Block] = [opening.password, opening.encoding, opening.picker, opening.too_long]
         dialogue += [opening.first, opening.last, opening.read_pages]
@@ -104,7 +104,7 @@ class Page:
             done = trigger(spoken(handler), p.key, edits, **quiet)
             if handler in (erasing.erase, erasing.replace):
                 done.success(spoken(erasing.similar), [p.key, p.edits], p.edits, **quiet)
-        p.exactness.poll(spoken(erasing.poll), p.key, [p.exactness, asked.conversation], **quiet)
+        p.exactness.poll(spoken(erasing.poll), p.key, [p.exactness, asked.conversation, asked.methods], **quiet)
         p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
 
         reporting = Reporting(self.store, turns, p)
@@ -114,27 +114,28 @@ class Page:
         )
 
         asking = Asking(self.store, turns, p)
-        answering: list[Block] = [asked.conversation, asked.question, p.view, p.status, p.segments]
+        answering: list[Block] = [asked.conversation, asked.question, p.view, p.status, p.segments, asked.methods]
         for answered in (
             gr.on(
                 [asked.ask.click, asked.question.submit],
                 spoken(asking.ask),
-                [p.key, asked.question, asked.method, asked.follow_up, asked.remember],
+                [p.key, asked.question, asked.methods, asked.follow_up, asked.remember],
                 answering,
                 **quiet,
             ),
             asked.conversation.again(
-                spoken(asking.again), [p.key, asked.method, asked.follow_up], answering, **quiet
+                spoken(asking.again), [p.key, asked.methods, asked.follow_up], answering, **quiet
             ),
         ):
             answered.success(spoken(asking.evidence), p.key, asked.conversation, **quiet)
             answered.success(None, None, None, js=_USED["question"], **hidden)
         asked.conversation.stop(asking.stop, p.key, None, queue=False, **hidden)
         asked.conversation.clear(spoken(asking.clear), p.key, asked.conversation, **quiet)
-        asked.method.select(lambda name: translated(f"m_{name}"), asked.method, asked.about_method, **quiet)
 
         comparing = Comparing(self.store, turns, p)
-        asked.compare.click(spoken(comparing.compare), [p.key, asked.question, asked.methods], p.cards, **quiet)
+        asked.compare.click(
+            spoken(comparing.compare), [p.key, asked.question, asked.methods], [p.cards, asked.methods], **quiet
+        )
         p.cards.stop(comparing.stop, p.key, None, queue=False, **hidden)
         p.cards.take(spoken(self._take), p.key, p.taken, **quiet).success(None, p.taken, None, js=_DOWNLOAD, **hidden)
 

@@ -14,12 +14,18 @@ function verdict(card, box) {
   make('div', 'faster', say(faster ? 'faster' : 'slower', { n: number(faster ? card.faster : 1 / card.faster, 1) }), box);
 }
 
+// In plain words, and as the method is called.
+function title(method, parent) {
+  const name = make('h3', '', methodName(method), parent);
+  make('code', '', method, name);
+}
+
 function drawCard(card, cards) {
   const box = make('article', card.reference ? 'card reference' : 'card', undefined, cards);
   box.dataset.method = card.method;
   box.ariaLabel = card.method;
   const head = make('div', 'head', undefined, box);
-  make('h3', '', card.method, head);
+  title(card.method, head);
   if (card.error) return make('div', 'answer error', card.error, box);
   copyButton(card.words.map(([text]) => text).join(''), head);
   const answer = make('div', 'answer', undefined, box);
@@ -67,7 +73,7 @@ function draw() {
   for (const card of state.cards) drawCard(card, cards);
   (state.coming || []).forEach(({ method, s }, at) => {
     const box = make('article', 'card coming', undefined, cards);
-    make('h3', '', method, box);
+    title(method, box);
     if (s >= 1) make('p', 'said', say('expected', { s: number(s) }), box);
     if (at) return make('p', 'said', say('comes_later'), box);
     make('p', 'said', state.place ? placeOf(state.place) : say('running', { method }), box).setAttribute('role', 'status');

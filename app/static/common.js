@@ -28,6 +28,9 @@ function copyButton(text, parent) {
   });
 }
 
+// An erase method in plain words.
+const methodName = (method) => say(`n_${method.split(':')[0]}`);
+
 const placeOf = ([position, size]) => say('queue', { position, size });
 
 // The question box is Gradio's: it is told as if somebody had typed.

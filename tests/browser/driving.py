@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 FIRST = (
     "The harbour office at Larkmoor opens at nine <script>document.title='hacked'</script> each day "
@@ -110,19 +110,29 @@ def pick_sample(page: Page, file: str) -> None:
     expect(page.locator(".doc p").first).to_be_visible()
 
 
-def show_methods(page: Page) -> None:
-    """Unfold the choice of erase methods."""
-    if not page.locator("#method input").is_visible():
-        page.locator("#how > button").click()
-        expect(page.locator("#method input")).to_be_visible()
+def method_row(page: Page, method: str) -> Locator:
+    """The row of an erase method in the choice, which is unfolded."""
+    for folded in ("chip", "more"):
+        if page.locator(f"#methods .{folded}").get_attribute("open") is None:
+            page.locator(f"#methods .{folded} > summary").click()
+    return page.locator(f'#methods [data-method="{method}"]')
+
+
+def choose(page: Page, method: str) -> None:
+    """Have questions answered by an erase method."""
+    method_row(page, method).get_by_role("radio").check()
+
+
+def compare_by(page: Page, methods: str, ticked: bool = True) -> None:
+    """Take erase methods into the comparison, or out of it."""
+    for method in methods.split():
+        method_row(page, method).get_by_role("checkbox").set_checked(ticked)
 
 
 def ask(page: Page, question: str, method: str | None = None) -> None:
     """Ask and wait for the whole answer, and for the passages under it."""
     if method:
-        show_methods(page)
-        page.locator("#method input").click()
-        page.get_by_role("option", name=method, exact=True).click()
+        choose(page, method)
     answered = page.locator("#conversation .figures").count()
     page.locator("#question textarea").fill(question)
     page.locator("#ask").click()

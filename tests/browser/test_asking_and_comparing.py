@@ -3,11 +3,24 @@
 import csv
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.driving import QUESTION, SECOND, TEXT, ask, erase, paste, pick_sample, show_methods, toast
+from tests.browser.driving import (
+    QUESTION,
+    SECOND,
+    TEXT,
+    ask,
+    choose,
+    compare_by,
+    erase,
+    method_row,
+    paste,
+    pick_sample,
+    toast,
+)
 
 pytestmark = pytest.mark.browser
 _WATCH_CARDS = """() => {
@@ -55,8 +68,7 @@ def test_an_answer_is_one_sentence_and_can_be_had_longer_and_anew(page: Page):
     assert len(longer) > len(said)
     erase(page, "An old rule", "no longer in force.")
     expect(page.get_by_role("button", name="Ask again")).to_have_count(2)
-    page.locator("#method input").click()
-    page.get_by_role("option", name="full_recompute", exact=True).click()
+    choose(page, "full_recompute")
     turn.last.get_by_role("button", name="Ask again").click()
     expect(turn).to_have_count(3)
     expect(turn.last.locator(".evidence")).to_have_count(1)
@@ -106,22 +118,39 @@ def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page
     assert 1 <= page.locator("#cards dl").count() < 3
 
 
-def test_the_method_picker_explains_each_method(page: Page):
+@pytest.mark.parametrize(
+    ("language", "instant", "exact_in", "hidden_in"),
+    [
+        ("en-US", "Answer: Instant", r"Exact, about [\d.]+ s", r"Answer: Hide it, about [\d.]+ s"),
+        ("zh-CN", "回答方式：即时", r"精确，约 [\d.]+ 秒", r"回答方式：隐藏，约 [\d.]+ 秒"),
+    ],
+)
+def test_methods_are_in_plain_words_with_the_seconds_to_expect(
+    open_page: Callable[..., Page], language: str, instant: str, exact_in: str, hidden_in: str
+):
+    page = open_page(language=language)
+    chip, exact = page.locator("#methods .chip > summary"), page.locator('#methods [data-method="full_recompute"]')
     paste(page, TEXT)
-    show_methods(page)
-    page.locator("#method input").click()
-    page.get_by_role("option", name="erratum", exact=True).click()
-    expect(page.locator("#about-method")).to_contain_text("A correction is added at the end of the document.")
+    expect(chip).to_have_text(instant)
+    erase(page, "An old rule", "no longer in force.")
+    chip.press("Enter")
+    expect(exact).to_contain_text(re.compile(exact_in))
+    expect(page.locator('#methods [data-method="erratum"]')).to_be_hidden()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    expect(exact.get_by_role("radio")).to_be_checked()
+    expect(chip).to_have_text(re.compile(exact_in))
+    ask(page, QUESTION)
+    expect(page.locator("#conversation .figures")).to_have_text(re.compile("^full_recompute · "))
+    ask(page, QUESTION, "mask")
+    expect(chip).to_have_text(re.compile(hidden_in))
 
 
 def test_only_methods_that_there_is_an_eraser_for_are_offered(page: Page):
     paste(page, TEXT)
-    show_methods(page)
-    page.locator("#method input").click()
-    names = ["none", "mask", "delete_shift", "local_repair", "erratum", "kveraser_lookahead", "kveraser_repair"]
-    expect(page.get_by_role("option")).to_have_text([re.compile(rf"{name}$") for name in [*names, "full_recompute"]])
-    expect(page.locator("#method input")).to_have_value("kveraser_repair")
-    expect(page.locator("#methods label")).to_have_text([*names, "full_recompute"])
+    expect(method_row(page, "kveraser_repair").get_by_role("radio")).to_be_checked()
+    others = ["none", "mask", "delete_shift", "local_repair", "erratum", "kveraser_lookahead"]
+    expect(page.locator("#methods code")).to_have_text(["kveraser_repair", "full_recompute", *others])
 
 
 def test_an_answer_says_that_full_recompute_ran_instead(page: Page):
@@ -141,8 +170,7 @@ def test_an_answer_says_that_full_recompute_ran_instead(page: Page):
 def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     paste(page, TEXT)
     erase(page, "An old rule", "no longer in force.")
-    show_methods(page)
-    page.locator("#methods").get_by_label("kveraser_lookahead", exact=True).check()
+    compare_by(page, "kveraser_lookahead")
     page.locator("#question textarea").fill(QUESTION)
     page.evaluate(_WATCH_CARDS)
     page.locator("#compare").click()
@@ -191,7 +219,7 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
 
 
 def test_what_the_user_got_wrong_is_said(page: Page):
-    for control in ("#ask", "#method input", "#cards .take-json", "#edits .undo"):
+    for control in ("#ask", "#methods", "#cards .take-json", "#edits .undo"):
         expect(page.locator(control)).to_be_hidden()  # what needs a document comes with one
     page.locator("#read").click()
     toast(page, "There is no text yet: paste some first.")
@@ -203,9 +231,7 @@ def test_what_the_user_got_wrong_is_said(page: Page):
     page.locator("#question textarea").fill("y " * 9000)
     page.locator("#compare").click()
     toast(page, "ask a shorter one")
-    show_methods(page)
-    for method in ("none", "kveraser_repair", "full_recompute"):
-        page.locator("#methods").get_by_label(method, exact=True).uncheck()
+    compare_by(page, "none kveraser_repair full_recompute", ticked=False)
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#compare").click()
     toast(page, "No erase method is ticked: tick at least one.")

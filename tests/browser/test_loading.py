@@ -9,12 +9,12 @@ from tests.browser.driving import (
     QUESTION,
     TEXT,
     ask,
+    compare_by,
     erase,
     goto,
     painted,
     paste,
     pick_sample,
-    show_methods,
     start_sample,
     toast,
     upload,
@@ -114,8 +114,7 @@ def test_a_reload_brings_everything_back(page: Page):
     erase(page, "An old rule", "no longer in force.")
     ask(page, QUESTION, "mask")
     before = painted(page)
-    show_methods(page)
-    page.locator("#methods").get_by_label("full_recompute", exact=True).uncheck()
+    compare_by(page, "full_recompute", ticked=False)
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#compare").click()
     expect(page.locator("#cards dl")).to_have_count(2)

@@ -15,6 +15,7 @@ from app.erase_panel import Erasing
 from app.events import spoken
 from app.export import exported
 from app.layout import lay_out
+from app.method_choice import Chosen
 from app.page import Page
 from app.texts import WORDS, PageError, ran_instead
 from app.turns import Turns
@@ -48,10 +49,10 @@ def test_only_methods_that_there_is_an_eraser_for_are_offered(
     names = ["none", "mask", "delete_shift", "local_repair", "erratum", *offered, "full_recompute"]
     with gr.Blocks():
         parts = lay_out(llama).asking
-    assert [value for _, value in parts.method.choices] == names
-    assert [value for _, value in parts.methods.choices] == names
-    assert parts.method.value == default
-    assert parts.methods.value == [default, "full_recompute", "none"]
+    choice = parts.methods.value
+    assert sorted(choice["offered"]) == sorted(names)
+    assert choice["offered"][:2] == [default, "full_recompute"]
+    assert choice["compare_first"] == [default, "full_recompute", "none"]
     for endpoint in Api(llama, sessions, Turns()).endpoints.values():
         for parameter in endpoint.parameters:
             if parameter.name in ("method", "methods"):
@@ -67,7 +68,7 @@ def test_a_method_without_its_eraser_is_refused_in_the_cores_words(workspace, ap
             api.erase(key, "noon", method="kveraser_repair")
     with pytest.raises(MissingEraser, match="kveraser with --eraser"):
         api.ask(key, "How much?", "kveraser")
-    chosen = asking.parts.method.preprocess("kveraser")
+    chosen = asking.parts.methods.preprocess({"method": "kveraser", "compare": []})
     with pytest.raises(gr.Error, match="No eraser is loaded for tiny"):
         list(spoken(asking.ask)(key, "How much?", chosen, True, False, None))
     assert not workspace.turns
@@ -79,7 +80,7 @@ def test_an_answer_says_what_really_ran(workspace, api, asking, key, method):
     workspace.session.erase([Span(12, 20)])
     answer = api.ask(key, "How much?", method, 2)
     assert (answer["method"], answer["ran"]) == (method, "full_recompute")
-    list(asking.ask(key, "How much?", method, False, False, None))
+    list(asking.ask(key, "How much?", Chosen(method, []), False, False, None))
     assert [turn["ran"] for turn in conversation(workspace)["turns"]] == [said, said]
     (compared,) = api.compare(key, "How much?", [method], 2)
     assert compared["ran"] == "full_recompute"
@@ -93,7 +94,7 @@ def test_an_answer_says_what_really_ran(workspace, api, asking, key, method):
 def test_a_conversation_that_is_remembered_is_in_the_context_and_can_be_erased(workspace, asking, sessions, key):
     erasing = Erasing(sessions, Turns(), Page(workspace.session.backbone, sessions).parts)
     length = len(workspace.session.document.text)
-    *_, last = asking.ask(key, "How much?", "none", True, True, None)
+    *_, last = asking.ask(key, "How much?", Chosen("none", []), True, True, None)
     (turn,) = workspace.turns
     assert conversation(workspace)["turns"][0]["remembered"]
     assert earlier_turns(workspace, "Is that so?") == []
@@ -122,7 +123,7 @@ def test_what_does_not_fit_is_answered_and_not_remembered(workspace, asking, key
     monkeypatch.setattr("kveraser_core.sessions.segments.RESERVE", 10**6)
     answers = []
     with pytest.raises(NoRoomToAppend):
-        answers.extend(asking.ask(key, "How much?", "none", True, True, None))
+        answers.extend(asking.ask(key, "How much?", Chosen("none", []), True, True, None))
     assert workspace.turns[0].answer
     assert not workspace.turns[0].remembered
 
@@ -171,13 +172,13 @@ def test_a_follow_up_question_takes_the_turns_before_it_along(workspace, asking,
 
     monkeypatch.setattr(workspace.session, "stream", spy)
     for follow_up in (True, False):
-        list(asking.ask(key, "Is that so?", "none", follow_up, False, None))
+        list(asking.ask(key, "Is that so?", Chosen("none", []), follow_up, False, None))
     assert taken == [["30 coins"], []]
     assert [turn.question for turn in workspace.turns] == ["How much?", "Is that so?", "Is that so?"]
 
 
 def test_a_question_that_does_not_fit_leaves_no_turn(workspace, asking, key):
-    updates = asking.ask(key, "why " * 2000, "none", True, False, None)
+    updates = asking.ask(key, "why " * 2000, Chosen("none", []), True, False, None)
     with pytest.raises(QuestionError, match="shorter"):
         list(updates)
     assert not workspace.turns
@@ -201,9 +202,9 @@ def sampled(workspace, monkeypatch):
 
 
 def test_answers_are_brief_and_a_longer_one_can_be_had(workspace, asking, key, sampled):
-    list(asking.ask(key, "How much?", "none", False, False, None))
-    list(asking.again(key, "none", False, None, pressed(number=0, longer=True)))
-    list(asking.again(key, "none", False, None, pressed(number=1)))
+    list(asking.ask(key, "How much?", Chosen("none", []), False, False, None))
+    list(asking.again(key, Chosen("none", []), False, None, pressed(number=0, longer=True)))
+    list(asking.again(key, Chosen("none", []), False, None, pressed(number=1)))
     assert [sampling.brief for sampling in sampled] == [True, False, False]
     assert [turn.question for turn in workspace.turns] == ["How much?"] * 3
     assert workspace.turns[1].earlier == workspace.turns[0].text
@@ -225,7 +226,7 @@ def test_a_question_asked_again_shows_what_changed(workspace, asking, key, sampl
     workspace.session.erase([Span(0, 20)], "mask")
     (stale,) = conversation(workspace)["turns"]
     assert stale["stale"] is True
-    list(asking.again(key, "mask", True, None, pressed(number=0)))
+    list(asking.again(key, Chosen("mask", []), True, None, pressed(number=0)))
     before, now = conversation(workspace)["turns"]
     assert (before["answer"], now["earlier"]) == ("It is 14 coins", "It is 14 coins")
     assert "".join(text for text, _ in now["words"]) == now["answer"]
@@ -236,7 +237,7 @@ def test_a_question_asked_again_shows_what_changed(workspace, asking, key, sampl
 def test_a_turn_that_is_not_there_is_not_asked_again(workspace, asking, key, number):
     workspace.turns += [AskedTurn("How much?", "none", (), "30", Answer("none", "How much?", "30"))]
     with pytest.raises(PageError, match="no longer in the conversation"):
-        list(asking.again(key, "none", False, None, pressed(number=number)))
+        list(asking.again(key, Chosen("none", []), False, None, pressed(number=number)))
     assert len(workspace.turns) == 1
 
 

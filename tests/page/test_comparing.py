@@ -14,6 +14,7 @@ from app.charts import growth, parts
 from app.compare_panel import Comparing
 from app.export import exported
 from app.layout import lay_out
+from app.method_choice import Chosen
 from app.texts import PageError
 from app.turns import Turns
 from app.workspace import AskedTurn, Comparison
@@ -125,9 +126,9 @@ def test_an_empty_box_compares_the_last_question(workspace, sessions, key):
     with gr.Blocks():
         comparing = Comparing(sessions, Turns(), lay_out(workspace.session.backbone))
     with pytest.raises(PageError, match="empty"):
-        list(comparing.compare(key, " ", ["none"], None))
+        list(comparing.compare(key, " ", Chosen("none", ["none"]), None))
     workspace.turns += [AskedTurn("How much?", "none", (), "30", Answer("none", "How much?", "30"))]
-    list(comparing.compare(key, " ", ["none"], None))
+    list(comparing.compare(key, " ", Chosen("none", ["none"]), None))
     assert [comparison.question for comparison in workspace.comparisons] == ["How much?"]
 
 
@@ -155,7 +156,7 @@ def test_full_recompute_comes_last_with_the_time_to_expect_and_then_words_are_ma
         parts = lay_out(workspace.session.backbone)
     comparing = Comparing(sessions, Turns(), parts)
     methods = ["full_recompute", "none", "mask"]
-    seen = [update[parts.cards] for update in comparing.compare(key, "How much?", methods, None)]
+    seen = [update[parts.cards] for update in comparing.compare(key, "How much?", Chosen("none", methods), None)]
     first = seen[0]
     assert [coming["method"] for coming in first["coming"]] == ["none", "mask", "full_recompute"]
     assert [coming["s"] is None for coming in first["coming"]] == [True, True, False]

@@ -4,6 +4,7 @@ import gradio as gr
 import pytest
 
 from app.erase_panel import Erasing
+from app.method_choice import Chosen
 from app.page import Page
 from app.turns import Turns
 from app.widgets import conversation
@@ -38,7 +39,7 @@ def test_asked_again_an_approximate_answer_becomes_the_exact_one_that_there_is(
     while background[0].step() != "done":
         pass
     assert conversation(workspace)["turns"][0]["surpassed"]
-    list(asking.again(key, "mask", True, None, gr.EventData(None, {"number": 0})))
+    list(asking.again(key, Chosen("mask", []), True, None, gr.EventData(None, {"number": 0})))
     assert workspace.turns[-1].answer.exact
     assert not conversation(workspace)["turns"][-1]["surpassed"]
 
@@ -55,7 +56,7 @@ def test_the_page_uses_the_exact_cache_unless_another_method_is_chosen(workspace
     workspace.session.erase([Span(12, 20)])
     workspace.session.make_exact()
     for method, ran in ((workspace.session.default_method, "full_recompute"), ("mask", "mask")):
-        list(asking.ask(key, "How much?", method, False, False, None))
+        list(asking.ask(key, "How much?", Chosen(method, []), False, False, None))
         assert (workspace.turns[-1].method, workspace.turns[-1].answer.ran) == (ran, ran)
 
 
