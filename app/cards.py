@@ -1,4 +1,4 @@
-"""The cards of a comparison, one a method, and the data that they and their charts show."""
+"""The cards of a comparison, one a method, and the data that they, their chart and their table show."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.charts import growth, parts
 from app.texts import explain, ran_instead
 from app.verdicts import Judge
 from app.widget import Widget
@@ -17,7 +16,10 @@ from kveraser_core.sessions.answers import Answer
 
 
 class Cards(Widget):
-    """A comparison, a card a method, with its charts. Events `stop`, and `take` with the `form` to take away."""
+    """A comparison: a card a method, a chart, and a table of the figures.
+
+    Events `stop`, and `take` with the `form` to take away.
+    """
 
     scripts = ("charts", "cards")
     styles = ("panel", "charts")
@@ -27,12 +29,13 @@ def cards(
     request: gr.Request | None,
     workspace: Workspace,
     comparison: Comparison | None = None,
-    coming: Sequence[str] = (),
+    coming: Sequence[str] | None = None,
     place: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """The data of `comparison`, else of the last one, for the browser that sent `request`.
 
-    `coming` are the methods whose cards are still to come, in order; `place` is that in the line while it waits.
+    `coming` are the methods whose cards are still to come, in order, while it is made; `place` is that in the line
+    while it waits.
     """
     if comparison is None:
         if not workspace.comparisons:
@@ -42,10 +45,10 @@ def cards(
     return {
         "question": comparison.question,
         "edits": len(comparison.edits),
-        "coming": [{"method": method, "s": _expected_s(workspace, method)} for method in coming],
+        "coming": [{"method": method, "s": _expected_s(workspace, method)} for method in coming or ()],
+        "measuring": coming is not None and (judge.reference is not None or REFERENCE in coming),
         "place": place,
         "cards": [_card(request, answer, judge) for answer in comparison.answers],
-        "growth": growth(workspace, comparison),
     }
 
 
@@ -63,11 +66,11 @@ def _card(request: gr.Request | None, answer: Answer, judge: Judge) -> dict[str,
         "ran": ran_instead(answer.method, answer.ran),
         "reference": answer.method == REFERENCE,
         "words": differing(answer.text, reference.text if reference else answer.text),
-        "parts": parts(answer),
         "erase_ms": 1000 * (answer.erase_s or 0.0),
-        "ttft_ms": 1000 * answer.ttft_s,
+        "ttft_s": answer.ttft_s,
         "rate": answer.decode_tokens_per_s,
         "agreement": answer.agreement,
+        "kl": answer.kl,
         "extra_mb": answer.extra_bytes / 2**20,
         "faster": reference.ttft_s / answer.ttft_s if reference and answer.method != NONE else None,
         "verdict": asdict(verdict) if verdict else None,

@@ -172,7 +172,7 @@ def compare(job: Job, workspace: Workspace, comparison: Comparison, methods: Seq
     check_language(workspace.session.backbone, comparison.question)
     with _stoppable(workspace.comparing, job), suppress(Stopped):
         job.take(workspace)
-        comparison.edits, comparison.suffix_tokens = workspace.edits, workspace.session.suffix_tokens
+        comparison.edits = workspace.edits
         answers = workspace.session.stream_compared(comparison.question, left, sampling=wanted)
         try:
             for found in answers:

@@ -49,11 +49,10 @@ class AskedTurn:
 
 @dataclass
 class Comparison:
-    """One question answered by several erase methods, with so many `suffix_tokens` after the first erased span."""
+    """One question answered by several erase methods."""
 
     question: str
     edits: tuple[EditedSpan, ...] = ()
-    suffix_tokens: int = 0
     answers: list[Answer] = field(default_factory=list)
 
     def measured(self, answer: Answer) -> None:

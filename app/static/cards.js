@@ -1,11 +1,6 @@
 // A comparison: one card a method, filled in as the methods finish, and its charts.
 root.className = 'root comparison';
 
-function figure(list, name, value) {
-  make('dt', '', say(name), list);
-  make('dd', '', value, list);
-}
-
 function verdict(card, box) {
   if (card.reference) return make('div', 'faster', say('reference'), box);
   if (card.verdict) make('div', `verdict ${card.verdict.key}`, say(card.verdict.key, { words: card.verdict.words.join(', ') }), box);
@@ -35,12 +30,7 @@ function drawCard(card, cards) {
   for (const [text, differs] of card.words) make(differs ? 'mark' : 'span', '', text, answer);
   verdict(card, box);
   if (card.ran) make('p', 'said ran', say(card.ran), box);
-  const list = make('dl', '', undefined, box);
-  figure(list, 'erase_time', `${number(card.erase_ms)} ms`);
-  figure(list, 'ttft', `${number(card.ttft_ms)} ms`);
-  figure(list, 'rate', card.rate ? number(card.rate, 1) : '–');
-  figure(list, 'agreement', card.agreement === null ? '–' : `${number(100 * card.agreement)}%`);
-  figure(list, 'extra', `${number(card.extra_mb, 1)} MB`);
+  make('p', 'time', say('first_token_after', { s: seconds(card.ttft_s) }), box);
 }
 
 let erasedToo = false;
@@ -76,21 +66,13 @@ function draw() {
     title(method, box);
     if (s >= 1) make('p', 'said', say('expected', { s: number(s) }), box);
     if (at) return make('p', 'said', say('comes_later'), box);
-    make('p', 'said', state.place ? placeOf(state.place) : say('running', { method }), box).setAttribute('role', 'status');
+    make('p', 'said', state.place ? placeOf(state.place) : say('running', { method: methodName(method) }), box).setAttribute('role', 'status');
     button('stop', say('stop'), box, () => trigger('stop'));
   });
-  const whole = state.cards.filter(({ parts }) => parts);
+  const whole = state.cards.filter(({ error }) => !error);
   if (whole.length) {
-    const charts = make('div', 'charts', undefined, root);
-    timeBars(whole, charts);
-    timeLine(state.growth, charts);
+    timeDots(whole, root);
+    figures(whole, state.measuring, root);
   }
   if (state.coming?.length && !state.cards.length) root.scrollIntoView({ block: 'start' });
 }
-
-let width = 0;
-new ResizeObserver(() => {
-  if (Math.abs(root.clientWidth - width) < 20) return;
-  width = root.clientWidth;
-  draw();
-}).observe(root);

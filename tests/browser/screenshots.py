@@ -67,7 +67,7 @@ def _desktop(browser: Browser, address: str) -> None:
 def _comparison(browser: Browser, address: str, name: str, scheme: str, language: str) -> None:
     page = _erased(browser, address, DESKTOP, scheme, language)
     page.locator("#compare").click()
-    expect(page.locator("#cards .card dl")).to_have_count(3)
+    expect(page.locator("#cards .card .time")).to_have_count(3)
     expect(page.locator("#cards dd", has_text="–")).to_have_count(0)  # all are measured
     page.evaluate("document.querySelector('#comparing').scrollIntoView()")
     _picture(page, name)

@@ -27,7 +27,7 @@ _WATCH_CARDS = """() => {
     window.seen = [];
     const cards = document.querySelector('#cards');
     new MutationObserver(() => {
-        const now = `${cards.querySelectorAll('dl').length} of ${cards.querySelectorAll('.card').length}`;
+        const now = `${cards.querySelectorAll('.time').length} of ${cards.querySelectorAll('.card').length}`;
         if (now !== '0 of 0' && window.seen.at(-1) !== now) window.seen.push(now);
     }).observe(cards, { childList: true, subtree: true });
 }"""
@@ -115,7 +115,7 @@ def test_an_answer_streams_and_can_be_stopped_and_so_can_a_comparison(page: Page
     page.locator("#compare").click()
     page.locator("#cards .stop").click()
     expect(page.locator("#cards .stop")).to_have_count(0)
-    assert 1 <= page.locator("#cards dl").count() < 3
+    assert 1 <= page.locator("#cards .time").count() < 3
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_answer_says_that_full_recompute_ran_instead(page: Page):
     expect(page.locator("#conversation .ran")).to_have_text(said)
     page.locator("#question textarea").fill(QUESTION)
     page.locator("#compare").click()
-    expect(page.locator("#cards .card dl")).to_have_count(3)
+    expect(page.locator("#cards .card .time")).to_have_count(3)
     expect(page.locator('#cards [data-method="kveraser_repair"] .ran')).to_have_text(said)
     expect(page.locator("#cards .ran")).to_have_count(1)
 
@@ -175,7 +175,7 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     page.evaluate(_WATCH_CARDS)
     page.locator("#compare").click()
     cards = page.locator("#cards .card")
-    expect(cards.locator("dl")).to_have_count(4)
+    expect(cards.locator(".time")).to_have_count(4)
     assert page.evaluate("window.seen") == [f"{done} of 4" for done in range(5)]
     reference = page.locator('#cards [data-method="full_recompute"]')
     expect(reference).to_contain_text("the reference")
@@ -187,12 +187,19 @@ def test_a_comparison_with_charts_is_taken_away(page: Page, tmp_path):
     other = page.locator('#cards [data-method="none"]')
     if other.locator(".answer").text_content() != wanted:
         expect(other.locator("mark").first).to_be_visible()
-    bars, line = page.locator("#cards figure.bars"), page.locator("#cards figure.line")
-    expect(bars.locator(".track")).to_have_count(4)
-    assert bars.locator(".track").first.locator("i").count() == 4
-    expect(bars.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"kveraser_repair [\d.]+ s"))
-    expect(line.locator("circle")).to_have_count(4)
-    expect(line.locator("polyline")).to_have_attribute("points", re.compile(r"[\d.]+,[\d.]+ [\d.]+,"))
+    chart = page.locator("#cards figure.dots")
+    names = ["Nothing erased", "Instant, without repair", "Instant", "Exact"]
+    expect(chart.locator(".method")).to_have_text(names)
+    expect(chart.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"Instant [\d.]+ s; Exact [\d.]+ s$"))
+    dots = [dot.bounding_box() for dot in chart.locator(".dot").all()]
+    assert len({dot["y"] for dot in dots if dot}) == 4  # none hides another
+    page.locator("#cards .figures summary").click()
+    table = page.locator("#cards .figures table")
+    expect(table.locator("tbody th")).to_have_text(
+        ["none", "kveraser_lookahead", "kveraser_repair", "full_recompute"]
+    )
+    expect(table).not_to_contain_text("soon")
+    expect(table.locator("tbody tr").last).to_contain_text("100")  # agrees with itself
 
     def taken(form: str) -> str:
         with page.expect_download() as download:

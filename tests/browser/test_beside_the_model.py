@@ -234,7 +234,7 @@ def test_who_waits_is_told_the_place_in_the_queue(open_tab: Callable[..., Page],
     held.let_go.set()
     expect(asking.locator("#conversation .figures")).to_have_count(1)
     expect(asking.locator("#question textarea")).to_have_value("")
-    expect(comparing.locator("#cards .card dl")).to_have_count(3)
+    expect(comparing.locator("#cards .card .time")).to_have_count(3)
     for page in (opening, also_opening):
         expect(page.locator(".doc p")).to_have_count(4)
 
@@ -317,7 +317,7 @@ def test_a_method_that_fails_leaves_the_others_their_cards(open_tab: Callable[..
     page.locator("#compare").click()
     failed = page.locator('#cards [data-method="kveraser"]')
     expect(failed.locator(".error")).to_contain_text(said)
-    expect(page.locator("#cards .card dl")).to_have_count(3)
+    expect(page.locator("#cards .card .time")).to_have_count(3)
     page.reload()
     expect(failed.locator(".error")).to_contain_text(said)
 

@@ -74,7 +74,7 @@ def test_two_users_ask_at_once_and_both_get_their_answers(open_page: Callable[..
     expect(second.locator("#conversation").get_by_text("place 1 of 1")).to_be_in_viewport()
     expect(second.locator("#conversation .figures")).to_have_count(1)
     expect(second.locator("#conversation .answer")).to_contain_text("6150")
-    expect(first.locator("#cards .card dl")).to_have_count(3)
+    expect(first.locator("#cards .card .time")).to_have_count(3)
     expect(first.locator("#cards")).not_to_contain_text("6150")
 
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cards import cards, differing
-from app.charts import growth, parts
 from app.compare_panel import Comparing
 from app.export import exported
 from app.layout import lay_out
@@ -36,7 +35,7 @@ def test_what_is_taken_away_holds_everything_and_is_data_only(workspace):
     workspace.session.mark([Span(12, 20)])
     workspace.turns += [AskedTurn("How <b>much</b>?", "mask", workspace.edits, answer.text, answer)]
     workspace.comparisons += [
-        Comparison("=1+1?", workspace.edits, 5, [answer, Answer("erratum", "q", error=CacheFull("No room."))])
+        Comparison("=1+1?", workspace.edits, [answer, Answer("erratum", "q", error=CacheFull("No room."))])
     ]
 
     whole = json.loads(exported(workspace, "json", erased_text=True))
@@ -74,7 +73,7 @@ def test_a_page_of_what_was_asked_is_text_and_has_the_figures(workspace):
     workspace.session.mark([Span(12, 20)])
     said = "<script>alert(1)</script> & <b>bold</b>"
     answers = [Answer("none", "q", said, question_prefill_s=0.5), Answer("full_recompute", "q", "Ten.", erase_s=8.0)]
-    workspace.comparisons += [Comparison("<i>Why?</i>", workspace.edits, 5, answers)]
+    workspace.comparisons += [Comparison("<i>Why?</i>", workspace.edits, answers)]
     page = exported(workspace, "html")
     assert "<h2>&lt;i&gt;Why?&lt;/i&gt;</h2>" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;b&gt;bold&lt;/b&gt;" in page
@@ -84,27 +83,18 @@ def test_a_page_of_what_was_asked_is_text_and_has_the_figures(workspace):
     assert "erased: characters " in page
 
 
-def test_the_charts_have_this_sessions_own_figures(workspace):
-    earlier = Comparison("q", (), 40, [Answer("none", "q", "a", question_prefill_s=0.5, first_token_s=0.25)])
-    now = Comparison(
-        "q", (), 20, [Answer("none", "q", "a", erase_s=2.0), Answer("mask", "q", error=MissingEraser("x"))]
-    )
-    workspace.comparisons += [earlier, now]
-    workspace.prefill.points = [(20, 0.5), (60, 2.0)]
-    assert growth(workspace, now) == {
-        "curve": [(0, 0.0), (40, 1.5), (60, 2.0)],
-        "points": {"none": [(40, 0.75), (20, 2.0)]},
-    }
-    assert parts(Answer("none", "q", erase_s=1, question_prefill_s=2, first_token_s=3, decode_s=4)) == [1, 2, 3, 4]
+def test_the_cards_have_the_figures_of_their_answers(workspace):
+    answer = Answer("none", "q", "a", erase_s=1, question_prefill_s=2, first_token_s=3, decode_s=4, kl=0.25)
+    workspace.comparisons += [Comparison("q", (), [answer, Answer("mask", "q", error=MissingEraser("x"))])]
     shown, failed = cards(None, workspace)["cards"]
-    assert shown["parts"] == [2.0, 0, 0, 0]
+    assert (shown["erase_ms"], shown["ttft_s"], shown["kl"]) == (1000, 6, 0.25)
     assert failed == {"method": "mask", "error": "x"}
 
 
 @pytest.mark.parametrize(("language", "said"), [("en-GB,en;q=0.9", "No room."), ("zh-CN,zh;q=0.9", "没有剩余空间了")])
 def test_a_method_that_fails_says_so_in_the_users_language(workspace, language, said):
     request = gr.Request(headers={"accept-language": language})
-    comparison = Comparison("q", (), 20, [Answer("none", "q", "a"), Answer("mask", "q", error=CacheFull("No room."))])
+    comparison = Comparison("q", (), [Answer("none", "q", "a"), Answer("mask", "q", error=CacheFull("No room."))])
     shown, failed = cards(request, workspace, comparison)["cards"]
     assert "error" not in shown
     assert failed["error"].startswith(said)
@@ -136,7 +126,7 @@ def test_a_card_says_whether_the_answer_still_has_what_was_erased(workspace):
     workspace.session.erase([Span(0, 21)], "mask")
     full = Answer("full_recompute", "q", "At noon.", first_token_s=1)
     kept = Answer("none", "q", "30 coins.", first_token_s=1)
-    shown = cards(None, workspace, Comparison("q", workspace.edits, 5, [full, kept]))["cards"]
+    shown = cards(None, workspace, Comparison("q", workspace.edits, [full, kept]))["cards"]
     assert [card["verdict"] for card in shown] == [None, {"key": "v_still", "words": ("30", "coins")}]
     assert shown[1]["faster"] is None  # what erases nothing is praised for nothing
 
@@ -144,7 +134,7 @@ def test_a_card_says_whether_the_answer_still_has_what_was_erased(workspace):
 def test_words_are_not_marked_where_full_recompute_failed(workspace):
     """There is nothing that they could differ from."""
     failed, answered = Answer("full_recompute", "q", error=CacheFull("No room.")), Answer("mask", "q", "14 coins")
-    _, shown = cards(None, workspace, Comparison("q", (), 5, [failed, answered]))["cards"]
+    _, shown = cards(None, workspace, Comparison("q", (), [failed, answered]))["cards"]
     assert shown["words"] == [("14 coins", False)]
     assert (shown["faster"], shown["verdict"]) == (None, None)
 
@@ -164,6 +154,7 @@ def test_full_recompute_comes_last_with_the_time_to_expect_and_then_words_are_ma
     last = seen[-1]
     assert [card["method"] for card in last["cards"]] == ["none", "mask", "full_recompute"]
     assert all(card["agreement"] is not None for card in last["cards"])
+    assert [state["measuring"] for state in (first, last)] == [True, False]
     early = [state for state in seen if state and len(state["cards"]) in (1, 2)]
     assert all(card["agreement"] is None and card["verdict"] is None for state in early for card in state["cards"])
 
@@ -172,7 +163,7 @@ def test_full_recompute_comes_last_with_the_time_to_expect_and_then_words_are_ma
 def test_what_a_comparison_says_of_an_answer_is_taken_away(workspace, form):
     workspace.session.erase([Span(0, 21)], "mask")
     full, kept = Answer("full_recompute", "q", "At noon."), Answer("none", "q", "30 coins.")
-    workspace.comparisons += [Comparison("q", workspace.edits, 5, [kept, full])]
+    workspace.comparisons += [Comparison("q", workspace.edits, [kept, full])]
     assert "Still says: 30, coins" in exported(workspace, form)
 
 

@@ -17,7 +17,7 @@ REFERENCE = Answer("full_recompute", "q", "The toll is 30 coins.")
 
 def judged(text, edits=ERASED, method="mask", question="What is the toll?", reference=REFERENCE):
     answer = Answer(method, question, text)
-    return Judge(Comparison(question, edits, 5, [reference, answer]), TEXT).verdict(answer)
+    return Judge(Comparison(question, edits, [reference, answer]), TEXT).verdict(answer)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_words_are_shown_as_the_answer_writes_them():
     old = "The account is 9988-13."
     edits = (EditedSpan(Span(0, len(old)), old, 8),)
     answer = Answer("mask", "q", "It is 9988-13, or 13.")
-    judge = Judge(Comparison("q", edits, 5, [REFERENCE, answer]), f"{old} {NEW}")
+    judge = Judge(Comparison("q", edits, [REFERENCE, answer]), f"{old} {NEW}")
     assert judge.verdict(answer) == Verdict("v_still", ("9988-13", "13"))
 
 
@@ -48,7 +48,7 @@ def test_what_the_document_gives_elsewhere_too_is_not_praised():
     again = f"{TEXT} By the old rule it is 14 coins."
     edits, reference = ERASED, Answer("full_recompute", "q", "It is 14 coins.")
     answer = Answer("mask", "q", "It is 14 coins.")
-    judge = Judge(Comparison("What is the toll?", edits, 5, [reference, answer]), again)
+    judge = Judge(Comparison("What is the toll?", edits, [reference, answer]), again)
     assert judge.verdict(answer) == Verdict("v_elsewhere", ("14",))
 
 
