@@ -183,6 +183,14 @@ class Erasing:
         update: Update = {self.parts.exactness: now}
         return update if now.get("state") == "working" else update | self._answers(workspace)
 
+    def look(self, key: str | None, listed: dict[str, Any], request: gr.Request) -> Update:
+        """What another tab with the same document has changed; `listed` is the list of edits that this one shows."""
+        workspace = self.store.find(key)
+        if workspace is None:
+            return {self.parts.edits: gr.skip()}
+        same = (listed or {}).get("edits") == edit_list(workspace)["edits"]
+        return self._answers(workspace) if same else self._shown(workspace, "said_elsewhere")
+
     def _answers(self, workspace: Workspace) -> Update:
         asking = self.parts.asking
         return {

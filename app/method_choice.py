@@ -8,6 +8,9 @@ from app.workspace import Workspace
 from kveraser_core.methods import NONE, REFERENCE, default_method, usable
 from kveraser_core.model.backbone import Backbone
 
+_QUESTION = 32
+"""About so many tokens has a question, with what is around it."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -47,13 +50,14 @@ def method_choice(backbone: Backbone, workspace: Workspace | None = None) -> dic
 def _seconds(workspace: Workspace) -> dict[str, float]:
     """The seconds to the first token by the methods: as last measured with these edits.
 
-    Full recompute's are at first those that prefilling as many tokens took; they are over once its cache is there.
+    Full recompute's are what prefilling as many tokens took, where it has not run yet: those of a question alone once
+    its cache is there.
     """
     edits, session = workspace.edits, workspace.session
     answers = [answer for made in list(workspace.comparisons) if made.edits == edits for answer in made.answers]
     answers += [turn.answer for turn in list(workspace.turns) if turn.answer and turn.edits == edits]
-    found = {REFERENCE: workspace.prefill.of_last(session.suffix_tokens)}
-    found |= {answer.method: answer.ttft_s for answer in answers if not answer.error}
-    if session.exactness.state == "exact":
-        del found[REFERENCE]
+    found = {answer.method: answer.ttft_s for answer in answers if not answer.error}
+    exact = session.exactness.state == "exact"
+    if exact or REFERENCE not in found:
+        found[REFERENCE] = workspace.prefill.of_last(_QUESTION + (0 if exact else session.suffix_tokens))
     return found

@@ -104,6 +104,7 @@ class Page:
             done = trigger(spoken(handler), p.key, edits, **quiet)
             if handler in (erasing.erase, erasing.replace):
                 done.success(spoken(erasing.similar), [p.key, p.edits], p.edits, **quiet)
+        p.edits.look(spoken(erasing.look), [p.key, p.edits], edits, **quiet)
         p.exactness.poll(spoken(erasing.poll), p.key, [p.exactness, asked.conversation, asked.methods], **quiet)
         p.view.similar(spoken(erasing.similar_to), [p.key, p.edits], p.edits, **quiet)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.document_view import span_data
 from app.jobs import Job, Watched
 from app.layout import Parts, Update
 from app.store import SessionStore
@@ -15,9 +14,7 @@ from app.turns import Turns
 from app.widgets import edit_list
 from app.work import report
 from app.workspace import Workspace
-from kveraser_core.documents.spans import Span
 from kveraser_core.errors import KVEraserError
-from kveraser_core.sessions.report import CONTEXTS, ErasureReport
 from kveraser_core.sessions.report_html import as_html
 
 _REFRESH_S = 0.25
@@ -55,8 +52,7 @@ class Reporting:
         except KVEraserError:
             yield self._listed(key, workspace, before)
             raise
-        if workspace.report:
-            yield self._listed(key, workspace, before, report=shown(workspace, workspace.report))
+        yield self._listed(key, workspace, before)
 
     def take(self, key: str | None, request: gr.Request, event: gr.EventData) -> Update:
         """The last report as a file."""
@@ -70,41 +66,3 @@ class Reporting:
         if self.store.find(key) is not workspace or workspace.edits != before:
             return {self.parts.edits: gr.skip()}
         return {self.parts.edits: edit_list(workspace) | state}
-
-
-def shown(workspace: Workspace, made: ErasureReport) -> dict[str, Any]:
-    """What the page shows of a report."""
-    text = workspace.session.document.text
-    return {
-        "verdict": made.verdict(),
-        "kl": made.kl,
-        "noise": made.noise,
-        "control": None if made.control is None else made.control.found,
-        "passages": [
-            {
-                "text": one.passage.text,
-                "page": one.page,
-                "verdict": made.verdict(one),
-                "kl": one.recalls["edited"].kl,
-                "share": one.share_left,
-                "contexts": [
-                    {"name": name, "continued": one.recalls[name].continued, "asked": one.recalls[name].asked}
-                    for name in CONTEXTS
-                ],
-                "copies": [
-                    span_data(text, Span(copy.start, copy.end)) | {"page": copy.page, "literal": copy.literal}
-                    for copy in one.copies
-                ],
-            }
-            for one in made.passages
-        ],
-        "questions": [
-            {
-                "question": one.question,
-                "kl": one.kl["edited"],
-                "edited": one.answers["edited"],
-                "exact": one.answers["exact"],
-            }
-            for one in made.questions
-        ],
-    }

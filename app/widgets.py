@@ -5,6 +5,7 @@ from typing import Any
 
 from app.cards import differing
 from app.document_view import span_data, to_browser
+from app.report_view import report_of
 from app.texts import ran_instead
 from app.widget import Widget
 from app.workspace import AskedTurn, Workspace
@@ -24,7 +25,8 @@ class StatusBar(Widget):
 class EditList(Widget):
     """What is edited, what else is about it, and the report of what is left.
 
-    Events `undo`, `redo`, `restoreall`, `restore`, `erase`, `report`, and `takereport` with the `form` to take away.
+    Events `undo`, `redo`, `restoreall`, `restore`, `erase`, `report`, `takereport` with the `form` to take away, and
+    `look` when the user comes back to the tab.
     """
 
     scripts = ("reporting", "related", "edits", "keys")
@@ -99,6 +101,7 @@ def edit_list(
         "tips": [span_data(text, tip) for tip in workspace.tips if not session.spans],
         "said": said,
         "with": figures,
+        "report": report_of(workspace),
         "searching": searching,
         "place": place,
         "similar": None if similar is None else [_found(text, found) for found in similar],

@@ -1,6 +1,7 @@
 // Questions and their answers, the newest last.
 root.className = 'root chat';
 let drawn = '';
+let listed = 0;
 
 function drawHead(turns) {
   const head = make('div', 'head', undefined, root);
@@ -75,7 +76,9 @@ function draw() {
   if (steady === drawn) return stream(turns);
   drawn = steady;
   const old = root.querySelector('.log');
-  const following = !old || old.scrollTop + old.clientHeight > old.scrollHeight - 60;
+  const before = old?.scrollTop;
+  const following = !old || turns.length > listed || old.scrollTop + old.clientHeight > old.scrollHeight - 60;
+  listed = turns.length;
   root.textContent = '';
   drawHead(turns);
   if (turns.length) {
@@ -84,7 +87,7 @@ function draw() {
     log.setAttribute('role', 'log');
     log.setAttribute('aria-label', say('conversation'));
     turns.forEach((turn, at) => drawTurn(turn, at, log));
-    if (following) log.scrollTop = log.scrollHeight;
+    log.scrollTop = following ? log.lastChild.offsetTop - log.offsetTop : before; // the newest question stays in sight
   } else make('p', 'said', say(questions.length ? 'no_turns_tips' : 'no_turns'), root);
   for (const question of questions) button('tip', question, root, () => startQuestion(question));
 }

@@ -15,14 +15,16 @@ const flat = (text) => text.replace(/\s+/g, ' ');
 
 const where = ({ start, end, text }) => ({ start, end, text });
 
-let line, drawn, pointed;
-const last = {};
+let line, drawn, pointed, found;
 
-// What was found or measured of the edits that are shown stays while something else is done with them.
-function kept(name, state) {
-  const of = JSON.stringify(state.edits || []);
-  if (state[name]) last[name] = { of, value: state[name] };
-  return state[name] || (state.edits?.length && last[name]?.of === of ? last[name].value : undefined);
+// Another tab may have this document too.
+window.addEventListener('focus', () => props.value?.edits && trigger('look'));
+
+// What was found about the edits that are shown stays while something else is done with them.
+function relatedTo(edits, similar) {
+  const of = JSON.stringify(edits);
+  if (similar) found = { of, similar };
+  return similar || (edits.length && found?.of === of ? found.similar : undefined);
 }
 
 function draw() {
@@ -65,8 +67,8 @@ function draw() {
       button('', say('restore'), actions, () => trigger('restore', where(edit)));
     }
   }
-  const [report, similar] = [kept('report', state), kept('similar', state)];
-  if (report) drawReport(report, root);
+  const similar = relatedTo(edits, state.similar);
+  if (state.report) drawReport(state.report, root);
   if (!looking && !similar) return;
   if (!looking) return drawRelated(similar, root);
   make('h3', '', say('similar_title'), root);

@@ -46,6 +46,7 @@ def test_answers_say_how_they_were_made_and_when_they_are_stale(page: Page):
     expect(turn.locator(".badge")).to_have_text("Answered before the last change")
     ask(page, QUESTION, "full_recompute")
     newest = page.locator("#conversation .turn").last
+    expect(newest.locator(".asked")).to_be_in_viewport(ratio=1)
     expect(newest.locator(".answer")).to_contain_text("30")
     newest.get_by_text("erased at that time: 1").click()
     expect(newest.locator(".quote")).to_contain_text(SECOND)

@@ -21,7 +21,9 @@ from kveraser_core.sessions.session import DocumentSession
 from tests.browser.driving import (
     SECOND,
     TEXT,
+    ask,
     drag,
+    erase,
     goto,
     open_panel,
     painted,
@@ -259,6 +261,33 @@ def test_who_waits_can_stop_waiting(open_tab: Callable[..., Page], held: Held):
     assert not held.let_go.is_set()
 
 
+def duplicate_of(page: Page) -> Page:
+    """A second tab with the document of `page`."""
+    key = page.evaluate("sessionStorage.getItem('kveraser')")
+    duplicate = page.context.new_page()
+    duplicate.add_init_script(f"sessionStorage.setItem('kveraser', '{key}')")
+    goto(duplicate, page.url)
+    expect(duplicate.locator(".doc p")).to_have_count(4)
+    return duplicate
+
+
+def test_both_tabs_of_a_document_show_what_was_done_in_either(open_tab: Callable[[], Page]):
+    page = open_tab()
+    paste(page, TEXT)
+    duplicate = duplicate_of(page)
+    erase(duplicate, "An old rule", "no longer in force.")
+    ask(duplicate, "What is the toll?")
+    expect(page.locator("#edits .edit")).to_have_count(0)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")  # as when the user comes back to it
+    expect(page.locator("#edits .edit .quote")).to_have_text(SECOND)
+    expect(page.locator("#edits .said").first).to_have_text("Changed in another tab.")
+    expect(page.locator("#conversation .turn")).to_have_count(1)
+    until(lambda: SECOND in painted(page))
+    page.locator("#edits .undo").click()
+    duplicate.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(duplicate.locator("#edits .edit")).to_have_count(0)
+
+
 def test_a_duplicated_tab_that_closes_leaves_the_document_to_the_original(
     open_tab: Callable[[], Page], store: SessionStore, gone: set[str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -266,10 +295,7 @@ def test_a_duplicated_tab_that_closes_leaves_the_document_to_the_original(
     paste(page, TEXT)
     key = page.evaluate("sessionStorage.getItem('kveraser')")
     original = set(store._rooms[key].owners)
-    duplicate = page.context.new_page()
-    duplicate.add_init_script(f"sessionStorage.setItem('kveraser', '{key}')")
-    goto(duplicate, page.url)
-    expect(duplicate.locator(".doc p")).to_have_count(4)
+    duplicate = duplicate_of(page)
     duplicates = store._rooms[key].owners - original
     assert duplicates
     duplicate.close()

@@ -108,6 +108,8 @@ def test_a_report_says_what_is_left_and_is_taken_away(open_page: Callable[..., P
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
     with page.expect_download() as taken:
         report.get_by_role("button", name="HTML").click()
+    page.reload()
+    expect(report.locator(".verdict").first).to_have_text(re.compile("KL"))
     text = Path(taken.value.path()).read_text(encoding="utf-8")
     assert taken.value.suggested_filename == "erasure-report.html"
     assert "Captains pay at the quay &lt;|im_end|&gt; before noon." in text

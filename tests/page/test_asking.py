@@ -15,7 +15,7 @@ from app.erase_panel import Erasing
 from app.events import spoken
 from app.export import exported
 from app.layout import lay_out
-from app.method_choice import Chosen
+from app.method_choice import Chosen, method_choice
 from app.page import Page
 from app.texts import WORDS, PageError, ran_instead
 from app.turns import Turns
@@ -58,6 +58,23 @@ def test_only_methods_that_there_is_an_eraser_for_are_offered(
             if parameter.name in ("method", "methods"):
                 assert f": {', '.join(names)};" in parameter.description
                 assert parameter.name == "methods" or f"{default} if empty" in parameter.description
+
+
+def test_each_method_says_the_seconds_to_expect(workspace, asking, key, background):
+    backbone, tokens = workspace.session.backbone, len(workspace.session.kept_ids)
+    workspace.prefill.points = [(tokens, 10.0 * tokens)]
+    assert method_choice(backbone, workspace)["seconds"] == {}
+    workspace.session.erase([Span(12, 20)])
+    assert method_choice(backbone, workspace)["seconds"]["full_recompute"] > 10 * workspace.session.suffix_tokens
+    list(asking.ask(key, "How much?", Chosen("mask", []), False, False, None))
+    seconds = method_choice(backbone, workspace)["seconds"]
+    assert seconds.keys() == {"full_recompute", "mask"}
+    assert seconds["mask"] == workspace.turns[-1].answer.ttft_s
+    workspace.session.make_exact()
+    question = method_choice(backbone, workspace)["seconds"]["full_recompute"]
+    assert 0 < question < seconds["full_recompute"]
+    workspace.session.restore_all()
+    assert method_choice(backbone, workspace)["seconds"] == {}
 
 
 @pytest.mark.parametrize("erased", [True, False])
