@@ -8,7 +8,7 @@ run: .venv/.ready
 	$(BIN)/python app.py $(if $(MODEL),--model "$(MODEL)")
 
 # Three processes of one thread each, for two cores: the models of most tests are too small to be shared out between
-# threads, and those that drive the browser wait for it.
+# threads, and the one that drives the browser waits for it.
 # tests/sharing_out.py says which tests stay together.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3
 

@@ -108,7 +108,7 @@ class Asking:
             raise
         finally:
             turn.place = None
-        if turn.text and not emptied:
+        if (turn.text or turn.answer) and not emptied:  # an empty answer is one too
             yield {self.parts.question: ""}
         yield {
             self.parts.conversation: conversation(workspace),

@@ -6,13 +6,7 @@ xdist's own `--dist loadgroup` does it by a mark, and version 3.8 leaves the mar
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
-    "the browser, and two servers": (
-        "tests/browser/test_asking_and_comparing.py",
-        "tests/browser/test_hostile.py",
-        "tests/browser/test_loading.py",
-        "tests/browser/test_programs.py",
-    ),
-    "the browser, and the server with the tiny model": ("tests/browser/",),
+    "the browser, and the servers of its tests": ("tests/browser/",),
     "the packaged model, and the documents that it has prefilled": (
         "tests/test_report.py::test_the_packaged_model",
         "tests/test_readme.py",
@@ -20,7 +14,7 @@ GROUPS = {
         "tests/test_packaged_model.py",
     ),
 }
-"""What the tests of a group share, and how their ids begin; the first that fits counts."""
+"""What the tests of a group share, and how their ids begin."""
 
 
 class Groups(LoadScopeScheduling):

@@ -74,6 +74,13 @@ def tiny_model(kind: str, implementation: str = attention.NAME, **changes: objec
     return {"llama": LlamaForCausalLM, "qwen3": Qwen3ForCausalLM}[kind](config).eval()
 
 
+def ending_soon(model: PreTrainedModel) -> PreTrainedModel:
+    """`model`, whose answers end after a few words as those of a trained one do: its token of the end is likelier."""
+    with torch.no_grad():
+        model.lm_head.weight[model.config.eos_token_id] *= 2.5
+    return model
+
+
 def save_adapter_of(base: PreTrainedModel, folder: Path, zero: bool = False) -> None:
     """Save in `folder` a random LoRA adapter of `base`; with `zero` one that changes nothing."""
     wrapped = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=PROJECTIONS))

@@ -17,7 +17,7 @@ from app.samples import samples
 from kveraser_core.documents import load_document
 from tests.browser.driving import TEXT, goto
 from tests.browser.serving import PATIENCE_S, Server
-from tests.tiny import save_adapter_of, tiny_model, trained_tokenizer
+from tests.tiny import ending_soon, save_adapter_of, tiny_model, trained_tokenizer
 
 expect.set_options(timeout=1000 * PATIENCE_S)
 FLAGS = [
@@ -46,7 +46,7 @@ def tiny_server(
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tiny-server")
     sizes = {"vocab_size": len(samples_tokenizer), "max_position_embeddings": WINDOW}
-    tiny_model("llama", **sizes).save_pretrained(folder / "model")
+    ending_soon(tiny_model("llama", **sizes)).save_pretrained(folder / "model")
     samples_tokenizer.save_pretrained(folder / "model")
     save_adapter_of(tiny_model("llama", "sdpa", **sizes), folder / "eraser")
     (folder / "eraser" / "steering.json").write_text(json.dumps({"method": "kveraser_lookahead", "lookahead": 16}))

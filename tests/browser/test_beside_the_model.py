@@ -34,7 +34,7 @@ from tests.browser.driving import (
 )
 from tests.browser.serving import PATIENCE_S, until
 from tests.serving import serve_here
-from tests.tiny import tiny_model
+from tests.tiny import ending_soon, tiny_model
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +65,7 @@ def store() -> SessionStore:
 
 @pytest.fixture(scope="module")
 def address(tokenizer: PreTrainedTokenizerFast, store: SessionStore) -> str:
-    backbone = Backbone(tiny_model("llama"), tokenizer, "tiny")
+    backbone = Backbone(ending_soon(tiny_model("llama")), tokenizer, "tiny")
     return f"http://127.0.0.1:{serve_here(AppPage(backbone, store).blocks, store)}"
 
 
@@ -326,8 +326,8 @@ def tick_kveraser(route: Route) -> None:
     """Change a request to compare as a page sends it that was loaded when there was an eraser."""
     body = route.request.post_data_json
     for entry in body["data"]:
-        if isinstance(entry, list):
-            entry.append("kveraser")
+        if isinstance(entry, dict) and "compare" in entry:
+            entry["compare"].append("kveraser")
     route.continue_(post_data=body)
 
 
