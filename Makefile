@@ -7,10 +7,9 @@ BIN := .venv/bin
 run: .venv/.ready
 	$(BIN)/python app.py $(if $(MODEL),--model "$(MODEL)")
 
-# Three processes of one thread each, for two cores: the models of most tests are too small to be shared out between
-# threads, and the one that drives the browser waits for it.
+# Two processes of one thread each: the models of most tests are too small to be shared out between threads.
 # tests/sharing_out.py says which tests stay together.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test: .venv/.ready
 	$(TEST)
