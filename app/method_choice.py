@@ -37,9 +37,8 @@ class MethodChoice(Widget):
 
 
 def method_choice(backbone: Backbone, workspace: Workspace | None = None) -> dict[str, Any]:
-    """The data of the choice: the methods on offer, the `usual` one first, and which are compared to begin with."""
-    usual = default_method(backbone)
-    first = [usual, REFERENCE]
+    """The data of the choice: the methods on offer, the default one first, and which are compared to begin with."""
+    first = [default_method(backbone), REFERENCE]
     return {
         "offered": [*first, *(name for name in usable(backbone) if name not in first)],
         "compare_first": [*first, NONE],
